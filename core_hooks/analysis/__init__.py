@@ -1,0 +1,1 @@
+"""Pure functions from captures to numbers."""

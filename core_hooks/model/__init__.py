@@ -1,0 +1,1 @@
+"""Opening a model, its module tree, its anatomy, forward and generation."""

@@ -1,0 +1,53 @@
+"""The workspace: everything a session file keeps, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from core_hooks.model.tokens import GenerationSettings
+from mi_crow_gui.document.hook_spec import new_id
+
+if TYPE_CHECKING:
+    from core_hooks.model.reference import ModelReference
+    from mi_crow_gui.document.hook_spec import HookSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PlotSpec:
+    """One plot of the board: which kind shows which site on which tab (by name); options as in `HookSpec`."""
+
+    kind: str
+    site: str
+    tab: str = "Plots"
+    options: tuple[tuple[str, str], ...] = ()
+    id: str = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What the user has set up.
+
+    `drafts` holds (site, text) pairs of controller text that was typed and not applied; `selected_site` is the
+    site that tree, hooks list, plots, inspector and editor share (None: nothing selected; "" is the model itself).
+    """
+
+    model: ModelReference | None = None
+    prompt: str = ""
+    generation: GenerationSettings = field(default_factory=GenerationSettings)
+    hooks: tuple[HookSpec, ...] = ()
+    plots: tuple[PlotSpec, ...] = ()
+    drafts: tuple[tuple[str, str], ...] = ()
+    selected_site: str | None = None
+
+    def hook(self, hook_id: str) -> HookSpec | None:
+        """The hook with this id, if there is one."""
+        return next((hook for hook in self.hooks if hook.id == hook_id), None)
+
+    def hooks_at(self, site: str) -> tuple[HookSpec, ...]:
+        """The hooks of one site in their order."""
+        return tuple(hook for hook in self.hooks if hook.site == site)
+
+    def draft(self, site: str) -> str | None:
+        """Unapplied controller text of a site, if there is any."""
+        return next((text for draft_site, text in self.drafts if draft_site == site), None)

@@ -1,0 +1,35 @@
+"""What a kind of plot is: the object behind every `mi_crow_gui.plots` entry point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mi_crow_gui.plotdata.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class PlotKind:
+    """A plot in two halves.
+
+    Attributes
+    ----------
+    name, title
+        Identifier used in sessions (`plotKind`), and the words that people read.
+    prepare
+        ``prepare(frame, settings) -> drawing``: pure, numpy only, runs on a worker thread. `settings` is the frozen
+        object that the widget's `settings()` gave; the drawing carries `run`, `step` and `site` of its frame.
+    create
+        ``create(parent) -> PlotPanel``: makes the widget, in the GUI thread.
+    order
+        Place in menus.
+    """
+
+    name: str
+    title: str
+    prepare: Callable[[Frame, Any], Any]
+    create: Callable[[Any], Any]
+    order: int = 100
