@@ -87,7 +87,7 @@ class LayerNames:
         ----------
         site
             A dotted name; the underscored spelling of one, with or without the lower-cased class name of the
-            root before it; a position in depth-first pre-order, where 0 is the root's first child and negative
+            root before it; a position in depth-first pre-order, 0 being the root's first child and negative
             ones count from the end; or ``""`` or None for the root.
 
         Returns
