@@ -1,0 +1,79 @@
+"""Composition root: command line, environment, log, window, and what comes after its first paint."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtWidgets import QApplication
+
+    from mi_crow_gui.arguments import Arguments
+    from mi_crow_gui.window.main_window import MainWindow
+
+
+def create(argv: Sequence[str]) -> tuple[QApplication, MainWindow]:
+    """Build the application and its window without showing it or entering the event loop.
+
+    `argv` is what follows the program's name. The window's `service` is the model service; the wiring that joins
+    window, document and service belongs to the window and ends with it.
+    """
+    from mi_crow_gui.arguments import parse
+
+    return _create(parse(argv))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the inspector; the exit code is 0 only if everything asked for on the command line worked."""
+    from mi_crow_gui.arguments import parse
+
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    if arguments.info:
+        from mi_crow_gui.about import describe
+
+        print(describe())
+        return 0
+    try:
+        application, window = _create(arguments)
+    except ImportError as error:
+        print(_explain_import(error), file=sys.stderr)
+        return 1
+    window.show()
+    return application.exec()
+
+
+def _create(arguments: Arguments) -> tuple[QApplication, MainWindow]:
+    # Before torch is imported anywhere: its idle threads must sleep, or they starve the window.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+    from PySide6.QtWidgets import QApplication
+
+    from mi_crow_gui.window.theme import apply_theme
+    from mi_crow_gui.wiring.composition import compose
+
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(["mi-crow-gui"])
+    application.setApplicationName("mi-crow-gui")
+    application.setApplicationDisplayName("Mi-Crow inspector")
+    application.setDesktopFileName("mi-crow-gui")
+    apply_theme(application, "system")
+    return application, compose(application, arguments)
+
+
+def _explain_import(error: ImportError) -> str:
+    """Say which system library Qt misses and how to get it, instead of the loader's words."""
+    from mi_crow_gui.system_libraries import install_command, missing
+
+    libraries = missing()
+    if not libraries:
+        return f"The window can't be opened: {error}."
+    names = ", ".join(library.name for library in libraries)
+    return f"The window can't be opened because the system lacks {names}; install with: {install_command(libraries)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

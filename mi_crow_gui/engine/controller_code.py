@@ -1,0 +1,149 @@
+"""Turns controller text that the user wrote into a function, and its errors into the user's own lines."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import math
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core_hooks.model.tokens import TokenSequence
+
+
+class ControllerCodeError(Exception):
+    """Controller text that can't become a function; `line` is 1-based, 0 when no line is to blame."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(slots=True)
+class ControllerContext:
+    """What a controller may know besides its tensor; `ctx` in ``def control(x, ctx)``.
+
+    Attributes
+    ----------
+    layer
+        Dotted name of the module.
+    step
+        0 for the prompt, n for the n-th generated token.
+    run
+        Number of the run.
+    tokens
+        Text of every token so far; the last ``x.shape[1]`` of them are those of `x`.
+    token_ids
+        Their vocabulary ids.
+    positions
+        Range of sequence positions that `x` covers.
+    state
+        A dict of the controller's own that lives for the run.
+    """
+
+    layer: str
+    step: int = 0
+    run: int = 0
+    tokens: tuple[str, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    positions: range = range(0)
+    state: dict[str, Any] | None = None
+
+
+class UserController:
+    """A compiled controller: call it with the tensor; the context is kept up to date by the engine.
+
+    Parameters
+    ----------
+    hook_id
+        Makes the file name that tracebacks carry, so an error can be traced to the text it came from.
+    """
+
+    def __init__(self, hook_id: str, site: str, text: str) -> None:
+        self.filename = f"<controller {hook_id}>"
+        self.text = text
+        self.context = ControllerContext(layer=site, state={})
+        self._prompt_length = 0
+        self._tokens: TokenSequence | None = None
+        self._function, self._takes_context = self._compile(text)
+
+    def begin(self, run: int, tokens: TokenSequence) -> None:
+        """A new run: fresh state, tokens of the prompt."""
+        self.context.run = run
+        self.context.state = {}
+        self._prompt_length = len(tokens)
+        self.set_step(0, tokens)
+
+    def set_step(self, step: int, tokens: TokenSequence) -> None:
+        """The next forward is `step`; `tokens` are all that it covers and those before."""
+        context = self.context
+        context.step = step
+        context.tokens, context.token_ids = tokens.texts, tokens.ids
+        context.positions = range(len(tokens)) if step == 0 else range(len(tokens) - 1, len(tokens))
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        return self._function(tensor, self.context) if self._takes_context else self._function(tensor)
+
+    def line_of(self, error: BaseException) -> int:
+        """Line of the user's text where `error` came from, 0 if it did not pass through it."""
+        if isinstance(error, SyntaxError) and error.filename == self.filename:
+            return error.lineno or 0
+        lines = [
+            frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == self.filename
+        ]
+        return lines[-1] if lines else 0
+
+    def _compile(self, text: str) -> tuple[Callable[..., Any], bool]:
+        # Tracebacks print the user's own source.
+        linecache.cache[self.filename] = (len(text), None, text.splitlines(keepends=True), self.filename)
+        try:
+            tree = ast.parse(text.strip("\n") if text.lstrip().startswith("lambda") else text, self.filename)
+        except SyntaxError as error:
+            raise ControllerCodeError(f"{error.msg}.".capitalize(), error.lineno or 0) from error
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise ControllerCodeError(f"Python can't read this text: {error or type(error).__name__}.") from error
+        namespace: dict[str, Any] = {"torch": torch, "math": math, "__name__": "controller"}
+        try:
+            function = self._evaluate(tree, namespace)
+        except Exception as error:
+            raise ControllerCodeError(f"{type(error).__name__}: {error}", self.line_of(error)) from error
+        return function, _takes_context(function)
+
+    def _evaluate(self, tree: ast.Module, namespace: dict[str, Any]) -> Callable[..., Any]:
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr) and isinstance(last.value, ast.Lambda):
+            exec(compile(ast.Module(tree.body[:-1], []), self.filename, "exec"), namespace)
+            return eval(compile(ast.Expression(last.value), self.filename, "eval"), namespace)
+        exec(compile(tree, self.filename, "exec"), namespace)
+        function = namespace.get("control")
+        if not callable(function):
+            raise ControllerCodeError("Write `lambda x: ...` or a function named `control(x, ctx)`.")
+        return function
+
+
+def _takes_context(function: Callable[..., Any]) -> bool:
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return False
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        try:
+            signature.bind(None)
+        except TypeError as error:
+            raise ControllerCodeError(
+                "A controller takes the tensor, and the context if it wants it: `x` or `x, ctx`."
+            ) from error
+        return False
+    # `lambda x, scale=2:` has a default of its own for the second place: it did not ask for the context.
+    second = list(signature.parameters.values())[1:2]
+    return not second or second[0].default is inspect.Parameter.empty

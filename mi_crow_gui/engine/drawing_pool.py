@@ -1,0 +1,109 @@
+"""Prepares drawings of plots away from the GUI thread: the newest wish of each plot wins, older ones are dropped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QThread, Signal
+
+from mi_crow_gui.engine.messages import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mi_crow_gui.plotdata.frame import Frame
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawingWish:
+    """One plot wants to show one frame with its settings."""
+
+    plot_id: str
+    frame: Frame
+    settings: Any
+    prepare: Callable[[Frame, Any], Any]
+
+
+class _DrawingThread(QThread):
+    """Takes wishes one at a time, in the order in which their plots first asked."""
+
+    prepared = Signal(str, object)
+    unprepared = Signal(str, object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.setObjectName("drawing")
+        self._condition = threading.Condition()
+        self._wishes: dict[str, DrawingWish] = {}
+        self._ending = False
+
+    def ask(self, wish: DrawingWish) -> None:
+        with self._condition:
+            self._wishes[wish.plot_id] = wish
+            self._condition.notify()
+
+    def forget(self, plot_id: str) -> None:
+        with self._condition:
+            self._wishes.pop(plot_id, None)
+
+    def end(self) -> None:
+        with self._condition:
+            self._ending = True
+            self._wishes.clear()
+            self._condition.notify()
+
+    def run(self) -> None:
+        while (wish := self._next()) is not None:
+            try:
+                drawing = wish.prepare(wish.frame, wish.settings)
+            except Exception as error:  # noqa: BLE001 - a plugin's prepare may raise anything; the plot says so
+                message = f"This plot can't show '{wish.frame.site}': {error}"
+                self.unprepared.emit(wish.plot_id, Failure("plot", message, traceback.format_exc()))
+            else:
+                self.prepared.emit(wish.plot_id, drawing)
+
+    def _next(self) -> DrawingWish | None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._wishes or self._ending)
+            if self._ending:
+                return None
+            return self._wishes.pop(next(iter(self._wishes)))
+
+
+class DrawingPool(QObject):
+    """The GUI thread's side: ask for drawings, receive them by signal."""
+
+    drawn = Signal(str, object)
+    failed = Signal(str, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thread = _DrawingThread(self)
+        self._thread.prepared.connect(self._on_thread_prepared)
+        self._thread.unprepared.connect(self._on_thread_unprepared)
+        self._thread.start()
+
+    def ask(self, wish: DrawingWish) -> None:
+        """Prepare this soon; an earlier wish of the same plot that was not begun is dropped."""
+        self._thread.ask(wish)
+
+    def forget(self, plot_id: str) -> None:
+        """The plot is gone."""
+        self._thread.forget(plot_id)
+
+    def shutdown(self) -> None:
+        """End the thread after the drawing at hand."""
+        self._thread.end()
+        self._thread.wait()
+
+    def _on_thread_prepared(self, plot_id: str, drawing: object) -> None:
+        self.drawn.emit(plot_id, drawing)
+
+    def _on_thread_unprepared(self, plot_id: str, failure: object) -> None:
+        self.failed.emit(plot_id, failure)

@@ -1,0 +1,279 @@
+"""The model service: what the GUI thread knows of the model, and the only door to the model thread."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
+
+from core_hooks.capture.mailbox import Mailbox
+from mi_crow_gui.engine.feed import Feed
+from mi_crow_gui.engine.interrupt import UserCodeGuard
+from mi_crow_gui.engine.messages import STATES, STEPS, CaptureUpdate, Failure, RunRequest, StateName
+from mi_crow_gui.engine.worker import ModelWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from core_hooks.model.reference import ModelReference
+    from core_hooks.model.tokens import GenerationSettings
+    from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.engine.messages import HookFailure, OpenedModel, RunInfo, RunKind, RunOutcome
+
+log = logging.getLogger(__name__)
+
+# How long a controller may go on after Stop before it is interrupted; the promise is two seconds.
+_PATIENCE_MS = 1200
+
+
+class ModelService(QObject):
+    """Facade over the model thread; every method returns at once, every answer is a signal in the GUI thread.
+
+    `state` is ``"idle"`` (no model), ``"loading"``, ``"ready"``, ``"running"`` or ``"failed"`` (an opening failed and
+    there is no model to go back to).
+    """
+
+    stateChanged = Signal(str)
+    treeKnown = Signal(object)
+    modelOpened = Signal(object)
+    progressed = Signal(object)
+    runStarted = Signal(object)
+    runFinished = Signal(object)
+    failed = Signal(object)
+    hookFailed = Signal(object)
+    hookStates = Signal(object)
+    stepsArrived = Signal(object)
+    framesArrived = Signal(object)
+    warm = Signal()
+
+    _openWanted = Signal(object)
+    _runWanted = Signal(object)
+    _hooksWanted = Signal()
+    _prepareWanted = Signal(int)
+    _closeWanted = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._state: StateName = "idle"
+        self._model: OpenedModel | None = None
+        self._run: RunInfo | None = None
+        self._run_number = 0
+        self._hooks: tuple[HookSpec, ...] = ()
+        self._latest: dict[str, CaptureUpdate] = {}
+        self.memory_budget = 512 * 1024 * 1024
+        mailbox: Mailbox[str, object] = Mailbox()
+        self._guard = UserCodeGuard()
+        self._worker = ModelWorker(mailbox, self._guard)
+        self._feed = Feed(mailbox, self)
+        self._feed.arrived.connect(self._on_feed_arrived)
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(_PATIENCE_MS)
+        self._patience.timeout.connect(self._on_patience_timeout)
+        self._thread = QThread(self)
+        self._thread.setObjectName("model")
+        self._worker.moveToThread(self._thread)
+        self._connect()
+        self._thread.start()
+
+    def _connect(self) -> None:
+        worker = self._worker
+        self._openWanted.connect(worker.open)
+        self._runWanted.connect(worker.run)
+        self._hooksWanted.connect(worker.take_hooks)
+        self._prepareWanted.connect(worker.prepare)
+        self._closeWanted.connect(worker.close)
+        worker.treeKnown.connect(self._on_worker_tree_known)
+        worker.opened.connect(self._on_worker_opened)
+        worker.openFailed.connect(self._on_worker_open_failed)
+        worker.progressed.connect(self._on_worker_progressed)
+        worker.runStarted.connect(self._on_worker_run_started)
+        worker.runEnded.connect(self._on_worker_run_ended)
+        worker.runFailed.connect(self._on_worker_run_failed)
+        worker.hookFailed.connect(self._on_worker_hook_failed)
+        worker.hooksChanged.connect(self._on_worker_hooks_changed)
+        worker.warm.connect(self._on_worker_warm)
+
+    # ---- what the window asks ----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> StateName:
+        """Where the service is; see the class."""
+        return self._state
+
+    @property
+    def model(self) -> OpenedModel | None:
+        """The model that is open, if one is."""
+        return self._model
+
+    @property
+    def run_number(self) -> int:
+        """Number of the newest run; 0 before the first."""
+        return self._run_number
+
+    def prepare(self, threads: int = 0) -> None:
+        """Import torch and transformers on the model thread; called once the window has been painted."""
+        self._prepareWanted.emit(threads)
+
+    def open(self, reference: ModelReference) -> bool:
+        """Open a model beside the one that is open; False while something else goes on."""
+        if self._state in ("loading", "running"):
+            return False
+        self._worker.cancel.clear()
+        self._set_state("loading")
+        self._openWanted.emit(reference)
+        return True
+
+    def start(self, kind: RunKind, prompt: str, settings: GenerationSettings, *, controllers: bool = True) -> int:
+        """Run a prompt; gives the number of the run, or 0 when there is no model or it is busy."""
+        if self._state != "ready":
+            return 0
+        self._run_number += 1
+        self._worker.cancel.clear()
+        if kind == "step":
+            settings = replace(settings, max_new_tokens=1)
+        self._latest = {}
+        self._set_state("running")
+        self._feed.start()
+        self._runWanted.emit(
+            RunRequest(self._run_number, kind, prompt, settings, self._hooks, controllers, self.memory_budget)
+        )
+        return self._run_number
+
+    def stop(self) -> None:
+        """Cancel the opening or the run; a controller that does not return is interrupted a moment later."""
+        if self._state not in ("loading", "running"):
+            return
+        self._worker.cancel.set()
+        self._patience.start()
+
+    def set_hooks(self, specs: Sequence[HookSpec]) -> None:
+        """These hooks from the next forward on; during a run they change between two tokens."""
+        self._hooks = tuple(specs)
+        self._worker.leave_hooks(self._hooks)
+        if self._state != "running":
+            self._hooksWanted.emit()
+
+    def latest(self, site: str) -> np.ndarray | None:
+        """Newest captured value of a site in the newest run; after the controllers if both sides are captured."""
+        self._feed.drain()
+        updates = [update for update in self._latest.values() if update.frame.site == site]
+        if not updates:
+            return None
+        return max(updates, key=lambda update: update.frame.stage == "after").record.values
+
+    def frames(self) -> dict[str, CaptureUpdate]:
+        """Newest update of every capture hook in the newest run, by hook id."""
+        return dict(self._latest)
+
+    def shutdown(self) -> None:
+        """Cancel what goes on, take every hook off, end the thread; waits for the forward at hand to end."""
+        self._worker.cancel.set()
+        self._feed.stop()
+        self._patience.stop()
+        self._closeWanted.emit()
+        self._thread.quit()
+        while not self._thread.wait(500):
+            self._guard.interrupt()
+        # The worker belongs to a thread that has ended; nothing else may delete it.
+        self._worker.deleteLater()
+
+    # ---- answers of the worker, in the GUI thread --------------------------------------------------------------
+
+    @Slot(object)
+    def _on_worker_tree_known(self, tree: object) -> None:
+        if self._state == "loading":
+            self.treeKnown.emit(tree)
+
+    @Slot(object)
+    def _on_worker_opened(self, opened: OpenedModel) -> None:
+        self._patience.stop()
+        self._model = opened
+        self._latest = {}
+        self._worker.leave_hooks(self._hooks)
+        self._hooksWanted.emit()
+        self._set_state("ready")
+        self.modelOpened.emit(opened)
+
+    @Slot(object)
+    def _on_worker_open_failed(self, failure: Failure) -> None:
+        self._patience.stop()
+        self._set_state("ready" if self._model is not None else "failed")
+        self.failed.emit(failure)
+
+    @Slot(object)
+    def _on_worker_progressed(self, progress: object) -> None:
+        self.progressed.emit(progress)
+
+    @Slot(object)
+    def _on_worker_run_started(self, info: RunInfo) -> None:
+        self._run = info
+        self.runStarted.emit(info)
+
+    @Slot(object)
+    def _on_worker_run_ended(self, outcome: RunOutcome) -> None:
+        self._finish_run()
+        self.runFinished.emit(outcome)
+
+    @Slot(object)
+    def _on_worker_run_failed(self, failure: Failure) -> None:
+        self._finish_run()
+        self.failed.emit(failure)
+
+    def _finish_run(self) -> None:
+        self._patience.stop()
+        self._feed.stop()
+        self._latest = {
+            key: replace(update, frame=replace(update.frame, live=False)) for key, update in self._latest.items()
+        }
+        if self._latest:
+            self.framesArrived.emit(dict(self._latest))
+        # Hooks that were changed after the last forward began are still waiting.
+        self._hooksWanted.emit()
+        self._set_state("ready")
+
+    @Slot(object)
+    def _on_worker_hook_failed(self, failure: HookFailure) -> None:
+        self.hookFailed.emit(failure)
+
+    @Slot(object)
+    def _on_worker_hooks_changed(self, states: object) -> None:
+        self.hookStates.emit(states)
+
+    @Slot()
+    def _on_worker_warm(self) -> None:
+        self.warm.emit()
+
+    @Slot(object)
+    def _on_feed_arrived(self, values: object) -> None:
+        frames: dict[str, CaptureUpdate] = {}
+        for key, value in cast("dict[str, object]", values).items():
+            if isinstance(value, CaptureUpdate):
+                if value.frame.run == self._run_number:
+                    frames[key] = value
+                continue
+            number, content = cast("tuple[int, object]", value)
+            if number != self._run_number:
+                continue
+            if key == STEPS:
+                self.stepsArrived.emit(content)
+            elif key == STATES:
+                self.hookStates.emit(content)
+        if frames:
+            self._latest.update(frames)
+            self.framesArrived.emit(frames)
+
+    @Slot()
+    def _on_patience_timeout(self) -> None:
+        if self._state in ("loading", "running"):
+            self._guard.interrupt()
+            self._patience.start()
+
+    def _set_state(self, state: StateName) -> None:
+        if state != self._state:
+            self._state = state
+            self.stateChanged.emit(state)

@@ -1,0 +1,215 @@
+"""The worker that owns the model: lives in the model thread, everything torch does happens here."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from mi_crow_gui.engine.messages import Failure, OpenedModel, RunInfo, RunOutcome, RunRequest
+from mi_crow_gui.engine.warm_up import set_threads, warm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core_hooks.hooks.run import HookRun
+    from core_hooks.model.opening import OpenedModel as CoreModel
+
+    from core_hooks.capture.history import RunHistory
+    from core_hooks.capture.mailbox import Mailbox
+    from core_hooks.model.reference import ModelReference, OpenProgress
+    from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.engine.attachments import Attachments
+    from mi_crow_gui.engine.interrupt import UserCodeGuard
+    from mi_crow_gui.engine.recording import Recording
+
+log = logging.getLogger(__name__)
+
+
+class ModelWorker(QObject):
+    """Opens models and runs them; every answer leaves as a signal or through the mailbox.
+
+    torch and transformers are imported by the first call that needs them, never with this module.
+    """
+
+    treeKnown = Signal(object)
+    opened = Signal(object)
+    openFailed = Signal(object)
+    progressed = Signal(object)
+    runStarted = Signal(object)
+    runEnded = Signal(object)
+    runFailed = Signal(object)
+    hookFailed = Signal(object)
+    hooksChanged = Signal(object)
+    warm = Signal()
+
+    def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard) -> None:
+        super().__init__()
+        self.cancel = threading.Event()
+        self._mailbox = mailbox
+        self._guard = guard
+        self._model: CoreModel | None = None
+        self._attachments: Attachments | None = None
+        self._recording: Recording | None = None
+        self._pending_lock = threading.Lock()
+        self._pending: Sequence[HookSpec] | None = None
+        self._last: RunHistory | None = None
+
+    # ---- asked for by the service ------------------------------------------------------------------------------
+
+    @Slot(int)
+    def prepare(self, threads: int) -> None:
+        """Import what models need while nobody waits for it."""
+        set_threads(threads)
+        warm_up()
+        self.warm.emit()
+
+    @Slot(object)
+    def open(self, reference: ModelReference) -> None:
+        """Open a model; the previous one stays until the new one is whole."""
+        from core_hooks.model.opening import open_model
+
+        from core_hooks.model.errors import ModelError, OpeningCancelled
+
+        try:
+            warm_up()
+            model = open_model(
+                reference, on_progress=self._on_progress, on_tree=self.treeKnown.emit, cancel=self.cancel
+            )
+        except OpeningCancelled:
+            self.openFailed.emit(Failure("open", f"Opening '{reference.source}' was cancelled."))
+        except ModelError as error:
+            self.openFailed.emit(Failure("open", str(error), traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 - the thread must answer whatever a model's code raises
+            message = f"'{reference.source}' could not be opened: {type(error).__name__}: {error}"
+            self.openFailed.emit(Failure("open", " ".join(message.split()), traceback.format_exc()))
+        else:
+            self._take(model)
+
+    @Slot()
+    def close(self) -> None:
+        """Take every hook off and let the model go."""
+        if self._attachments is not None:
+            self._attachments.set_model(None, frozenset())
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+        gc.collect()
+
+    def leave_hooks(self, specs: Sequence[HookSpec]) -> None:
+        """Called from the GUI thread: these are the hooks from the next forward on."""
+        with self._pending_lock:
+            self._pending = tuple(specs)
+
+    @Slot()
+    def take_hooks(self) -> None:
+        """Attach and detach what `leave_hooks` left, now that no forward runs."""
+        self._apply_pending()
+
+    @Slot(object)
+    def run(self, request: RunRequest) -> None:
+        """Run the prompt, and generate if that was asked for."""
+        from core_hooks.hooks.run import HookRun, RunCancelled
+
+        from core_hooks.model.errors import ModelError
+        from mi_crow_gui.engine.interrupt import ControllerInterrupted
+
+        assert self._model is not None
+        assert self._attachments is not None
+        self.leave_hooks(request.hooks)
+        self._apply_pending()
+        started = time.perf_counter()
+        recording: Recording | None = None
+        try:
+            recording = self._begin(request)
+            with HookRun(number=request.number, cancel=self.cancel, controllers=request.controllers) as run:
+                outcome = self._execute(request, recording, run, started)
+        except (RunCancelled, ControllerInterrupted):
+            outcome = None if recording is None else recording.cancelled(time.perf_counter() - started)
+        except ModelError as error:
+            self.runFailed.emit(Failure(request.kind, str(error), traceback.format_exc()))
+            return
+        except Exception as error:  # noqa: BLE001 - the thread must answer whatever a model's code raises
+            message = " ".join(f"The run failed: {type(error).__name__}: {error}".split())
+            self.runFailed.emit(Failure(request.kind, message, traceback.format_exc()))
+            return
+        finally:
+            if recording is not None:
+                recording.publish_states(self._attachments.states())
+        self.runEnded.emit(outcome)
+
+    # ---- on the model thread -----------------------------------------------------------------------------------
+
+    def _take(self, model: CoreModel) -> None:
+        from mi_crow_gui.engine.attachments import Attachments
+
+        if self._attachments is None:
+            self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit)
+        previous, self._model = self._model, model
+        self._attachments.set_model(model.model, frozenset(record.path for record in model.tree))
+        if previous is not None:
+            previous.close()
+            del previous
+            gc.collect()
+        self.opened.emit(OpenedModel(model.summary, model.tree))
+
+    def _begin(self, request: RunRequest) -> Recording:
+        from core_hooks.model.prompt import encode
+
+        from mi_crow_gui.engine.recording import Recording
+
+        assert self._model is not None
+        assert self._attachments is not None
+        tokens = encode(self._model, request.prompt)
+        info = RunInfo(request.number, request.kind, request.prompt, tokens, request.settings)
+        recording = Recording(info, request, self._mailbox, self._attachments.captures())
+        self._recording = recording
+        self._attachments.begin_run(request.number, tokens)
+        self.runStarted.emit(info)
+        return recording
+
+    def _execute(self, request: RunRequest, recording: Recording, run: HookRun, started: float) -> RunOutcome:
+        from core_hooks.model.generation import forward, generate
+
+        assert self._model is not None
+        assert self._attachments is not None
+        attachments = self._attachments
+        tokens = recording.info.tokens
+        if request.kind == "run":
+            result = forward(self._model, tokens, run=run)
+            return recording.outcome(result, (), "done", time.perf_counter() - started, attachments.states())
+
+        def on_step(step: Any) -> None:
+            self._apply_pending()
+            recording.add_step(step)
+            attachments.set_step(step.step, recording.tokens, len(tokens))
+            recording.publish_states(attachments.states())
+
+        generated = generate(self._model, tokens, request.settings, cancel=self.cancel, on_step=on_step, run=run)
+        return recording.outcome(
+            generated.prompt,
+            generated.steps,
+            generated.stopped,
+            time.perf_counter() - started,
+            attachments.states(),
+        )
+
+    def _apply_pending(self) -> None:
+        with self._pending_lock:
+            specs, self._pending = self._pending, None
+        if specs is None or self._attachments is None:
+            return
+        self._attachments.apply(specs)
+        self.hooksChanged.emit(self._attachments.states())
+
+    def _on_record(self, record: Any) -> None:
+        if self._recording is not None:
+            self._recording.add(record)
+
+    def _on_progress(self, progress: OpenProgress) -> None:
+        self.progressed.emit(progress)
