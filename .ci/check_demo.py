@@ -39,5 +39,6 @@ for row in index["sites"]:
     if list(values.shape) != row["shape"] or not np.isfinite(values).all() or not np.ptp(values) > 0:
         sys.exit(f"the capture of {row['site']} is not what its index says")
 print(
-    f"demo: {image.width()} x {image.height()} screenshot with {len(colours)} colours, {len(index['sites'])} sites captured"
+    f"demo: a picture of {image.width()} x {image.height()} with {len(colours)} colours; "
+    f"{len(index['sites'])} sites captured"
 )

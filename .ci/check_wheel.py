@@ -20,7 +20,8 @@ with tempfile.TemporaryDirectory() as temporary:
         f"assert demo_model_folder().is_relative_to({str(target)!r});"
         "assert (demo_model_folder() / 'model.safetensors').is_file(); assert any(resource('icons').glob('*.svg'));"
         "from transformers import AutoModelForCausalLM;"
-        "print('wheel:', sum(p.numel() for p in AutoModelForCausalLM.from_pretrained(demo_model_folder()).parameters()), 'parameters')"
+        "model = AutoModelForCausalLM.from_pretrained(demo_model_folder());"
+        "print('wheel:', model.num_parameters(), 'parameters')"
     )
     environment = {"PYTHONPATH": str(target), "HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=temporary, env=environment)

@@ -163,7 +163,8 @@ def read_index(folder: Path) -> CaptureIndex:
     version = data.get("version")
     if not isinstance(version, int) or version > VERSION:
         raise CaptureError(
-            f"'{folder}' was written by a newer version (format {version!r}, this one reads {VERSION}); update the inspector."
+            f"'{folder}' was written by a newer version (format {version!r}, this one reads {VERSION}); "
+            "update the inspector."
         )
     try:
         index = CaptureIndex(**{name: data[name] for name in CaptureIndex.__slots__})

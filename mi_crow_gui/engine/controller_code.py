@@ -88,6 +88,7 @@ class UserController:
         context.positions = range(len(tokens)) if step == 0 else range(len(tokens) - 1, len(tokens))
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Run the user's function; what it gives back is checked by the hook."""
         return self._function(tensor, self.context) if self._takes_context else self._function(tensor)
 
     def line_of(self, error: BaseException) -> int:
