@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import math
+import textwrap
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ class UserController:
         # Tracebacks print the user's own source.
         linecache.cache[self.filename] = (len(text), None, text.splitlines(keepends=True), self.filename)
         try:
-            tree = ast.parse(text.strip("\n") if text.lstrip().startswith("lambda") else text, self.filename)
+            tree = ast.parse(textwrap.dedent(text), self.filename)
         except SyntaxError as error:
             raise ControllerCodeError(f"{error.msg}.".capitalize(), error.lineno or 0) from error
         except (ValueError, RecursionError, MemoryError) as error:

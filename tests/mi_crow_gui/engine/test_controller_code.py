@@ -1,0 +1,75 @@
+"""Controller text becomes a function, and errors point at the user's own lines."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from core_hooks.model.tokens import TokenSequence
+from mi_crow_gui.engine.controller_code import ControllerCodeError, UserController
+
+ONES = torch.ones(1, 3, 2)
+TOKENS = TokenSequence((1, 2, 3), ("a", "b", "c"), (False, False, False))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lambda x: x * 0.5",
+        "\n\n  lambda x: x * 0.5",
+        "half = 0.5\nlambda x: x * half",
+        "lambda x, ctx: x * 0.5",
+        "lambda x, factor=0.5: x * factor",
+        "def control(x):\n    return x * 0.5",
+        "def control(x, ctx):\n    return x * 0.5\n",
+        "import torch\ndef helper(x):\n    return torch.mul(x, 0.5)\ndef control(x, ctx=None):\n    return helper(x)",
+        "def control(*arguments):\n    return arguments[0] * 0.5",
+    ],
+)
+def test_every_way_of_writing_a_controller_works(text: str) -> None:
+    assert torch.equal(UserController("a", "h.0", text)(ONES), ONES * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        ("lambda x: x *", "Invalid syntax", 1),
+        ("def control(x):\n    return x +\n", "Invalid syntax", 2),
+        ("x = 1\ny = x.nothing\n", "nothing", 2),
+        ("import no_such_module\n", "no_such_module", 1),
+        ("def other(x):\n    return x", "named `control", 0),
+        ("control = 5", "named `control", 0),
+        ("", "Write `lambda", 0),
+        ("def control(x, ctx, more):\n    return x", "takes the tensor", 0),
+        ("def control():\n    return 1", "takes the tensor", 0),
+        ("x = '\x00'", "null", 0),
+    ],
+)
+def test_text_that_is_no_controller_is_refused_with_its_line(text: str, words: str, line: int) -> None:
+    with pytest.raises(ControllerCodeError, match=words) as caught:
+        UserController("a", "h.0", text)
+    assert caught.value.line in (line, 1 if "\x00" in text else line)
+
+
+def test_a_run_time_error_names_the_users_innermost_line() -> None:
+    text = "def helper(x):\n    return x.view(7)\n\ndef control(x, ctx):\n    return helper(x)\n"
+    controller = UserController("a", "h.0", text)
+    with pytest.raises(RuntimeError) as caught:
+        controller(ONES)
+    assert controller.line_of(caught.value) == 2
+
+
+def test_the_context_knows_run_step_tokens_and_positions() -> None:
+    seen = []
+    controller = UserController("a", "h.0", "def control(x, ctx):\n    ctx.state['seen'] = ctx.step\n    return x")
+    controller.begin(4, TOKENS)
+    controller(ONES)
+    context = controller.context
+    seen.append((context.layer, context.run, context.step, context.tokens, list(context.positions)))
+    controller.set_step(1, TOKENS + TokenSequence((4,), ("d",), (False,)))
+    controller(ONES[:, :1])
+    seen.append((context.layer, context.run, context.step, context.tokens, list(context.positions)))
+    assert seen == [("h.0", 4, 0, ("a", "b", "c"), [0, 1, 2]), ("h.0", 4, 1, ("a", "b", "c", "d"), [3])]
+    assert context.state == {"seen": 1}
+    controller.begin(5, TOKENS)
+    assert context.state == {}

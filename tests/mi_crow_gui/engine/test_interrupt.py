@@ -1,0 +1,73 @@
+"""User code that never returns."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from mi_crow_gui.engine.interrupt import ControllerInterrupted, UserCodeGuard
+
+
+def test_code_that_loops_forever_is_interrupted() -> None:
+    guard = UserCodeGuard()
+    entered = threading.Event()
+    ended: list[str] = []
+
+    def loop() -> None:
+        try:
+            with guard:
+                entered.set()
+                while True:
+                    pass
+        except ControllerInterrupted:
+            ended.append("interrupted")
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    assert entered.wait(5)
+    assert guard.interrupt()
+    thread.join(5)
+    assert ended == ["interrupted"]
+
+
+def test_a_bare_except_in_user_code_does_not_save_it_from_the_second_interrupt() -> None:
+    guard = UserCodeGuard()
+    entered, caught = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def loop() -> None:
+        try:
+            with guard:
+                entered.set()
+                try:
+                    while True:
+                        pass
+                except:  # noqa: E722
+                    caught.set()
+                while True:
+                    pass
+        except ControllerInterrupted:
+            ended.append("interrupted")
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    assert entered.wait(5)
+    assert guard.interrupt()
+    assert caught.wait(5)
+    assert guard.interrupt()
+    thread.join(5)
+    assert ended == ["interrupted"]
+
+
+def test_nothing_is_raised_outside_user_code() -> None:
+    guard = UserCodeGuard()
+    assert not guard.interrupt()
+    with guard:
+        pass
+    assert not guard.interrupt()
+
+
+def test_an_error_of_user_code_passes_through() -> None:
+    with pytest.raises(ZeroDivisionError), UserCodeGuard():
+        _ = 1 / 0
