@@ -1,0 +1,200 @@
+"""Opening a model: the hierarchy first, from its config alone, then the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core_hooks.model.checkpoint import Checkpoint, is_factory, locate
+from core_hooks.model.errors import ModelError, OpeningCancelled
+from core_hooks.model.reference import OpenProgress
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from core_hooks.model.opened import OpenedModel
+    from core_hooks.model.records import ModuleTree
+    from core_hooks.model.reference import ModelReference
+
+    Report = Callable[[OpenProgress], None]
+
+
+def open_model(
+    reference: ModelReference,
+    *,
+    on_progress: Report | None = None,
+    on_tree: Callable[[ModuleTree], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> OpenedModel:
+    """Open the model that `reference` names, ready to run: evaluation mode, no gradients.
+
+    Parameters
+    ----------
+    reference
+        The model and the choices made for it.
+    on_progress
+        Called with what is being done; while weights are read, from the loader's threads, one at a time.
+    on_tree
+        Called once with the hierarchy, on the calling thread, before any weight is read.
+    cancel
+        Set from another thread to give up; checked before every step and every tensor.
+
+    Raises
+    ------
+    ModelError
+        The model can't be opened; the text says what, where and what to do.
+    OpeningCancelled
+        `cancel` was set.
+    """
+    report = on_progress or _no_report
+    source = reference.source.strip()
+    if not source:
+        raise ModelError("No model is named; give a folder, a .gguf or .safetensors file, or a hub id.")
+    _check(cancel)
+    if is_factory(source):
+        return _open_factory(reference, source, report, on_tree)
+    checkpoint = find(source, on_progress, cancel)
+    _check(cancel)
+    report(OpenProgress("Importing torch and transformers"))
+    from core_hooks.model.libraries import import_libraries
+
+    import_libraries()
+    check_device(reference.device)
+    _check(cancel)
+    report(OpenProgress(f"Reading the hierarchy of {checkpoint.name}"))
+    config, cls, dtype, skeleton = _skeleton(checkpoint, reference)
+    from core_hooks.model.tree import build_tree
+
+    if on_tree is not None:
+        on_tree(build_tree(skeleton))
+    del skeleton
+    if not checkpoint.weights:
+        raise ModelError(checkpoint.missing)
+    _check(cancel)
+    from core_hooks.model.weights import load_weights
+
+    model, notes = load_weights(cls, config, checkpoint, reference, dtype, on_progress, cancel)
+    _check(cancel)
+    report(OpenProgress("Reading the tokenizer"))
+    from core_hooks.model.tokenizer import load_tokenizer
+
+    tokenizer, note = load_tokenizer(checkpoint, reference)
+    _load_generation_config(model, checkpoint)
+    report(OpenProgress(f"{checkpoint.name} is open"))
+    return _finish(model, tokenizer, reference, checkpoint.name, notes + ((note,) if note else ()), None)
+
+
+def open_tree(reference: ModelReference) -> ModuleTree:
+    """Return the hierarchy of a model from its config alone; no weight is read, and none need exist.
+
+    A factory has no config, so its model is built to be looked at.
+
+    Raises
+    ------
+    ModelError
+        As in `open_model`.
+    """
+    from core_hooks.model.tree import build_tree
+
+    if is_factory(reference.source):
+        from core_hooks.model.factory import call_factory
+
+        return build_tree(call_factory(reference.source, reference.trust_code)[0])
+    return build_tree(_skeleton(find(reference.source), reference)[-1])
+
+
+def find(source: str, on_progress: Report | None = None, cancel: threading.Event | None = None) -> Checkpoint:
+    """Return the files of the model named by a path or a hub id; ModelError says why there are none."""
+    path = Path(source).expanduser()
+    if path.exists() or path.is_absolute() or source.startswith((".", "~")) or path.suffix in (".gguf",):
+        return locate(path)
+    from core_hooks.model.hub import fetch
+
+    folder = fetch(source, on_progress, cancel)
+    checkpoint = locate(folder)
+    return Checkpoint(
+        source, checkpoint.folder, checkpoint.config, checkpoint.weights, checkpoint.tensors, checkpoint.missing
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise a ModelError that names the devices of this machine unless `device` is one of them."""
+    import torch
+
+    names = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    if device not in (*names, "auto") and not (device == "cuda" and len(names) > 1 and names[1] == "cuda:0"):
+        raise ModelError(f"There is no device {device!r} on this machine; use {' or '.join(names)}.")
+
+
+def _skeleton(checkpoint: Checkpoint, reference: ModelReference) -> tuple[Any, Any, Any, nn.Module]:
+    from core_hooks.model.architecture import build_without_weights, load_config, model_class, stored_dtype
+
+    config = load_config(checkpoint, reference)
+    cls = model_class(config, checkpoint, reference)
+    dtype = stored_dtype(config, checkpoint, reference)
+    return config, cls, dtype, build_without_weights(cls, config, dtype)
+
+
+def _open_factory(
+    reference: ModelReference, source: str, report: Report, on_tree: Callable[[ModuleTree], None] | None
+) -> OpenedModel:
+    from core_hooks.model.factory import call_factory
+
+    report(OpenProgress(f"Running {source}"))
+    model, inputs = call_factory(source, reference.trust_code)
+    from core_hooks.model.libraries import import_libraries
+
+    import_libraries()
+    check_device(reference.device)
+    if reference.device not in ("cpu", "auto"):
+        model = model.to(reference.device)
+    if reference.dtype != "auto":
+        import torch
+
+        model = model.to(getattr(torch, reference.dtype))
+    opened = _finish(model, getattr(model, "tokenizer", None), reference, source, (), inputs)
+    if on_tree is not None:
+        on_tree(opened.tree)
+    return opened
+
+
+def _finish(
+    model: nn.Module, tokenizer: Any, reference: ModelReference, name: str, notes: tuple[str, ...], inputs: Any
+) -> OpenedModel:
+    from core_hooks.model.opened import OpenedModel
+    from core_hooks.model.summary import summarise
+    from core_hooks.model.tree import build_tree
+
+    model.eval()
+    model.requires_grad_(False)
+    tree = build_tree(model)
+    summary = summarise(model, tree, reference, name, tokenizer is not None)
+    return OpenedModel(model, tokenizer, tree, summary, notes, inputs)
+
+
+def _load_generation_config(model: Any, checkpoint: Checkpoint) -> None:
+    """Take over the end-of-text tokens and the like from the model's ``generation_config.json``, when it has one."""
+    if not (checkpoint.folder / "generation_config.json").exists() or not hasattr(model, "generation_config"):
+        return
+    from transformers import GenerationConfig
+
+    try:
+        model.generation_config = GenerationConfig.from_pretrained(str(checkpoint.folder), local_files_only=True)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{checkpoint.folder / 'generation_config.json'} can't be understood; repair or remove it."
+        ) from error
+
+
+def _check(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise OpeningCancelled
+
+
+def _no_report(progress: OpenProgress) -> None:
+    pass

@@ -1,0 +1,156 @@
+"""Weights on their way from safetensors files into a model: memory-mapped, counted, and interruptible."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from core_hooks.model.architecture import one_line
+from core_hooks.model.errors import ModelError, OpeningCancelled
+from core_hooks.model.libraries import quiet_transformers
+from core_hooks.model.reference import OpenProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from core_hooks.model.checkpoint import Checkpoint
+    from core_hooks.model.reference import ModelReference
+
+
+class _Reading:
+    """The progress and the cancel that all tensors of one opening share; called from the loader's threads."""
+
+    def __init__(
+        self, total: int, on_progress: Callable[[OpenProgress], None] | None, cancel: threading.Event | None
+    ) -> None:
+        self._total = total
+        self._done = 0
+        self._told = 0
+        self._on_progress = on_progress
+        self._cancel = cancel
+        self._lock = threading.Lock()
+
+    def check(self) -> None:
+        if self._cancel is not None and self._cancel.is_set():
+            raise OpeningCancelled
+
+    def add(self, nbytes: int) -> None:
+        if self._on_progress is None:
+            return
+        with self._lock:
+            self._done += nbytes
+            # A hundred reports are enough for any bar; one per tensor of a large model would be thousands.
+            if self._done - self._told >= self._total // 100 or self._done == self._total:
+                self._told = self._done
+                self._on_progress(OpenProgress("Reading weights", self._done, self._total, "bytes"))
+
+
+class _MappedTensor:
+    """A tensor in a file that transformers reads when it needs it, by ``tensor[...]`` as with its own slices."""
+
+    def __init__(self, tensor: Any, nbytes: int, reading: _Reading) -> None:
+        self._slice = tensor
+        self._nbytes = nbytes
+        self._reading = reading
+
+    def __getitem__(self, index: Any) -> torch.Tensor:
+        self._reading.check()
+        tensor = self._slice[index]
+        self._reading.add(self._nbytes)
+        return tensor
+
+    def get_shape(self) -> list[int]:
+        return self._slice.get_shape()
+
+    def get_dtype(self) -> str:
+        return self._slice.get_dtype()
+
+
+def load_weights(
+    cls: type[PreTrainedModel],
+    config: PreTrainedConfig,
+    checkpoint: Checkpoint,
+    reference: ModelReference,
+    dtype: torch.dtype,
+    on_progress: Callable[[OpenProgress], None] | None,
+    cancel: threading.Event | None,
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """Return the model with its weights, and sentences about what did not fit exactly but does no harm.
+
+    Tensors stay mapped from the file where neither dtype nor device changes, so that reading costs what the disk
+    costs and memory is shared with the file cache; a checkpoint must not be overwritten in place while open.
+
+    Raises
+    ------
+    ModelError
+        Weights are missing, have other shapes than the config says, or do not fit into memory.
+    OpeningCancelled
+        `cancel` was set.
+    """
+    from safetensors import safe_open
+
+    reading = _Reading(checkpoint.nbytes, on_progress, cancel)
+    state: dict[str, Any] = {}
+    with quiet_transformers():
+        try:
+            for path in checkpoint.weights:
+                file = safe_open(str(path), framework="pt", device="cpu")
+                for name in file.keys():  # noqa: SIM118 - the file is no mapping
+                    nbytes = checkpoint.tensors[name].nbytes
+                    state[name] = _MappedTensor(file.get_slice(name), nbytes, reading)
+            options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
+            if reference.device != "cpu":
+                options["device_map"] = "auto" if reference.device == "auto" else {"": reference.device}
+            if getattr(config, "quantization_config", None):
+                # Quantisers look for the files themselves.
+                source: str | None = str(checkpoint.folder)
+                options["local_files_only"] = True
+            else:
+                source, options["state_dict"] = None, state
+            reading.check()
+            loaded: Any = cls.from_pretrained(source, config=config, **options)
+        except (OpeningCancelled, ModelError):
+            raise
+        except MemoryError as error:
+            raise ModelError(_too_big(checkpoint, reference)) from error
+        except Exception as error:
+            if "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower():
+                raise ModelError(_too_big(checkpoint, reference)) from error
+            raise ModelError(f"The weights in {checkpoint.folder} can't be loaded: {one_line(error)}.") from error
+    reading.check()
+    model, info = loaded
+    model.config.name_or_path = str(checkpoint.folder)
+    return model, _compare(checkpoint, info)
+
+
+def _compare(checkpoint: Checkpoint, info: dict[str, Any]) -> tuple[str, ...]:
+    where = checkpoint.weights[0] if len(checkpoint.weights) == 1 else checkpoint.folder
+    config = checkpoint.folder / "config.json"
+    if info["mismatched_keys"]:
+        name, stored, expected = min(info["mismatched_keys"], key=lambda entry: str(entry[0]))
+        raise ModelError(
+            f"{config} contradicts the weights in {where}: {name} has shape {tuple(stored)} in the file and "
+            f"{tuple(expected)} by the config; use the config that belongs to these weights."
+        )
+    if info.get("error_msgs"):
+        raise ModelError(f"The weights in {where} can't be loaded: {info['error_msgs'][0]}")
+    if info["missing_keys"]:
+        names = sorted(info["missing_keys"])
+        raise ModelError(
+            f"{len(names)} weights that {config} asks for are not in {where}, first {names[0]}; "
+            "use the config that belongs to these weights, or download the missing ones."
+        )
+    if info["unexpected_keys"]:
+        names = sorted(info["unexpected_keys"])
+        return (f"{len(names)} tensors in {where} are not part of this model and were left out, first {names[0]}.",)
+    return ()
+
+
+def _too_big(checkpoint: Checkpoint, reference: ModelReference) -> str:
+    return (
+        f"The {checkpoint.nbytes:,} bytes of weights in {checkpoint.folder} do not fit into the free memory of "
+        f"{reference.device}; close other models, choose float16, or another device."
+    )
