@@ -27,7 +27,7 @@ class HookSpec:
     stage
         For detectors: ``"before"`` (sees the unmodified value) or ``"after"`` the controllers of the site.
     code
-        For controllers: the applied text. What is being typed lives in `Workspace.drafts` until it is applied.
+        For controllers: the applied text. What is being typed lives in `Workspace.drafts` until applied.
     trusted
         False for code that came with a session this machine did not write: it stays off until reviewed.
     options

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core_hooks.model.tokens import GenerationSettings
-from mi_crow_gui.document.hook_spec import new_id
+from mi_crow_gui.document.hook_spec import CONTROLLER, new_id
 
 if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlotSpec:
-    """One plot of the board: which kind shows which site on which tab (by name); options as in `HookSpec`."""
+    """One plot of the board: which kind shows which site on which tab (by name); options as in `HookSpec`.
+
+    A plot without a site of its own (None) follows the selected one.
+    """
 
     kind: str
-    site: str
+    site: str | None = None
     tab: str = "Plots"
     options: tuple[tuple[str, str], ...] = ()
     id: str = field(default_factory=new_id)
@@ -28,8 +31,9 @@ class PlotSpec:
 class Workspace:
     """What the user has set up.
 
-    `drafts` holds (site, text) pairs of controller text that was typed and not applied; `selected_site` is the
-    site that tree, hooks list, plots, inspector and editor share (None: nothing selected; "" is the model itself).
+    `drafts` holds (site, text) pairs of controller text that was typed and not applied; `selected_site` is
+    the site that tree, hooks list, plots, inspector and editor share (None: nothing selected; "" is the model
+    itself).
     """
 
     model: ModelReference | None = None
@@ -47,6 +51,10 @@ class Workspace:
     def hooks_at(self, site: str) -> tuple[HookSpec, ...]:
         """The hooks of one site in their order."""
         return tuple(hook for hook in self.hooks if hook.site == site)
+
+    def controller_at(self, site: str) -> HookSpec | None:
+        """The controller that the editor shows for a site: the first one there."""
+        return next((hook for hook in self.hooks if hook.site == site and hook.kind == CONTROLLER), None)
 
     def draft(self, site: str) -> str | None:
         """Unapplied controller text of a site, if there is any."""

@@ -1,0 +1,1 @@
+"""The store that holds the workspace and alone changes it; settings; autosave."""
