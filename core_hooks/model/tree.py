@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core_hooks.model.names import unwrap
@@ -13,24 +13,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class _Node:
-    """One place in the hierarchy while it is being built."""
-
-    __slots__ = ("bytes", "children", "depth", "devices", "dtypes", "module", "own", "parameters", "parent", "path")
-
-    def __init__(self, module: nn.Module, path: str, parent: int, depth: int) -> None:
-        self.module = module
-        self.path = path
-        self.parent = parent
-        self.depth = depth
-        self.children: list[int] = []
-        self.own = 0
-        self.parameters = 0
-        self.bytes = 0
-        self.dtypes: frozenset[torch.dtype] = frozenset()
-        self.devices: frozenset[torch.device] = frozenset()
-
-
 def build_tree(model: nn.Module) -> ModuleTree:
     """Return the hierarchy of `model`, in time linear in the number of modules; meta models are welcome.
 
@@ -38,117 +20,167 @@ def build_tree(model: nn.Module) -> ModuleTree:
     each, with everything below it, and the later ones say where it was met first; one that contains itself is
     not entered again. A tensor that occurs several times below a module counts once there.
     """
-    nodes = _walk(model)
-    tied = _count(nodes)
+    places = _walk(model)
+    sums = _count(places)
     first_paths: dict[int, str] = {}
     records = []
-    for node in nodes:
-        first = first_paths.setdefault(id(node.module), node.path)
-        weight = node.module._parameters.get("weight")
-        if weight is None:
-            weight = next((p for p in node.module._parameters.values() if p is not None), None)
+    for index, (module, path) in enumerate(zip(places.modules, places.paths, strict=True)):
+        first = first_paths.setdefault(id(module), path)
         records.append(
             ModuleRecord(
-                path=node.path,
-                class_name=type(node.module).__name__,
-                parent=node.parent,
-                children=tuple(node.children),
-                depth=node.depth,
-                own_parameters=node.own,
-                parameters=node.parameters,
-                bytes=node.bytes,
-                dtype=_one({str(dtype).removeprefix("torch.") for dtype in node.dtypes}),
-                weight_shape=() if weight is None else tuple(weight.shape),
-                device=_one({str(device) for device in node.devices}),
-                tied_to=tied.get(node.path, ""),
-                shared_with="" if first == node.path else first,
+                path=path,
+                class_name=type(module).__name__,
+                parent=places.parents[index],
+                children=tuple(places.children.get(index, ())),
+                depth=places.depths[index],
+                own_parameters=sums.own[index],
+                parameters=sums.parameters[index],
+                bytes=sums.bytes[index],
+                dtype=sums.dtypes[index],
+                weight_shape=_weight_shape(module),
+                device=sums.devices[index],
+                tied_to=sums.tied.get(index, ""),
+                shared_with="" if first == path else first,
             )
         )
     return ModuleTree(tuple(records))
 
 
-def _walk(model: nn.Module) -> list[_Node]:
-    nodes: list[_Node] = []
+@dataclass(slots=True)
+class _Places:
+    """The hierarchy in depth-first pre-order, as columns: a hundred thousand rows of objects would cost twice."""
+
+    modules: list[nn.Module]
+    paths: list[str]
+    parents: list[int]
+    depths: list[int]
+    children: dict[int, list[int]]
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What the parameters at and below each place come to."""
+
+    own: list[int]
+    parameters: list[int]
+    bytes: list[int]
+    dtypes: list[str]
+    devices: list[str]
+    tied: dict[int, str]
+
+
+def _walk(model: nn.Module) -> _Places:
+    places = _Places([], [], [], [], {})
     stack: list[tuple[nn.Module, str, int]] = [(unwrap(model), "", -1)]
     while stack:
         module, path, parent = stack.pop()
-        index = len(nodes)
-        nodes.append(_Node(module, path, parent, nodes[parent].depth + 1 if parent >= 0 else 0))
+        index = len(places.modules)
+        places.modules.append(module)
+        places.paths.append(path)
+        places.parents.append(parent)
+        places.depths.append(places.depths[parent] + 1 if parent >= 0 else 0)
         if parent >= 0:
-            nodes[parent].children.append(index)
+            places.children.setdefault(parent, []).append(index)
         for name, child in reversed(module._modules.items()):
             if child is not None:
                 child = unwrap(child)
-                if not _contains_itself(nodes, index, child):
+                if not _is_above(child, places, index):
                     stack.append((child, f"{path}.{name}" if path else name, index))
-    return nodes
+    return places
 
 
-def _contains_itself(nodes: list[_Node], index: int, child: nn.Module) -> bool:
+def _is_above(module: nn.Module, places: _Places, index: int) -> bool:
     while index >= 0:
-        if nodes[index].module is child:
+        if places.modules[index] is module:
             return True
-        index = nodes[index].parent
+        index = places.parents[index]
     return False
 
 
-def _count(nodes: list[_Node]) -> dict[str, str]:
-    """Fill in the sums of all nodes and return, by module path, the parameter to which its weight is tied."""
-    holders: dict[object, list[tuple[int, str]]] = defaultdict(list)
-    sizes: dict[object, tuple[int, int]] = {}
-    for index, node in enumerate(nodes):
-        dtypes, devices = set(), set()
-        for name, parameter in node.module._parameters.items():
+def _count(places: _Places) -> _Sums:
+    count = len(places.modules)
+    sums = _Sums([0] * count, [0] * count, [0] * count, [""] * count, [""] * count, {})
+    holders: dict[object, int] = {}
+    repeated: dict[object, list[int]] = {}
+    dtype_names: dict[torch.dtype, str] = {}
+    device_names: dict[torch.device, str] = {}
+    for index, module in enumerate(places.modules):
+        own: set[object] = set()
+        for parameter in module._parameters.values():
             if parameter is None:
                 continue
             key = _identity(parameter)
-            count = parameter.numel()
-            sizes[key] = (count, count * parameter.element_size())
-            if not any(holder == index for holder, _ in holders[key]):
-                node.own += count
-                node.bytes += sizes[key][1]
-                holders[key].append((index, name))
-            dtypes.add(parameter.dtype)
-            devices.add(parameter.device)
-        node.parameters = node.own
-        node.dtypes, node.devices = frozenset(dtypes), frozenset(devices)
-    for node in reversed(nodes[1:]):  # children come after their parent, so the sums travel upwards
-        above = nodes[node.parent]
-        above.parameters += node.parameters
-        above.bytes += node.bytes
-        if not node.dtypes <= above.dtypes:
-            above.dtypes |= node.dtypes
-        if not node.devices <= above.devices:
-            above.devices |= node.devices
-    tied: dict[str, str] = {}
-    for key, places in holders.items():
-        if len(places) < 2:
-            continue
-        seen: dict[int, int] = defaultdict(int)
-        for index, _ in places:
-            while index >= 0:
-                seen[index] += 1
-                index = nodes[index].parent
-        count, size = sizes[key]
-        for index, times in seen.items():
-            nodes[index].parameters -= (times - 1) * count
-            nodes[index].bytes -= (times - 1) * size
-        first, name = places[0]
-        for index, _ in places[1:]:
-            # The same module met again holds the same tensor, which is sharing of the module, not weight tying.
-            if nodes[index].module is not nodes[first].module:
-                tied[nodes[index].path] = f"{nodes[first].path}.{name}" if nodes[first].path else name
-    return tied
+            dtype, device = parameter.dtype, parameter.device
+            _mix(sums.dtypes, index, dtype_names.get(dtype) or dtype_names.setdefault(dtype, str(dtype)[6:]))
+            _mix(sums.devices, index, device_names.get(device) or device_names.setdefault(device, str(device)))
+            holder = holders.setdefault(key, index)
+            if key in own:
+                continue  # a second name within the same module
+            if holder != index:
+                repeated.setdefault(key, [holder]).append(index)
+            own.add(key)
+            sums.own[index] += parameter.numel()
+            sums.bytes[index] += parameter.numel() * parameter.element_size()
+    sums.parameters = list(sums.own)
+    for index in range(count - 1, 0, -1):  # children come after their parent, so the sums travel upwards
+        above = places.parents[index]
+        sums.parameters[above] += sums.parameters[index]
+        sums.bytes[above] += sums.bytes[index]
+        _mix(sums.dtypes, above, sums.dtypes[index])
+        _mix(sums.devices, above, sums.devices[index])
+    for key, indices in repeated.items():
+        _count_once(places, sums, key, indices)
+    return sums
+
+
+def _count_once(places: _Places, sums: _Sums, key: object, indices: list[int]) -> None:
+    """Take what a repeated parameter was counted too often out of every place above it, and mark the ties."""
+    first = indices[0]
+    name, parameter = _named(places.modules[first], key)
+    times: dict[int, int] = {}
+    for index in indices:
+        while index >= 0:
+            times[index] = times.get(index, 0) + 1
+            index = places.parents[index]
+    for index, seen in times.items():
+        sums.parameters[index] -= (seen - 1) * parameter.numel()
+        sums.bytes[index] -= (seen - 1) * parameter.numel() * parameter.element_size()
+    path = places.paths[first]
+    for index in indices[1:]:
+        # The same module met again holds the same tensor: that is a shared module, not a tied weight.
+        if places.modules[index] is not places.modules[first]:
+            sums.tied[index] = f"{path}.{name}" if path else name
+
+
+def _named(module: nn.Module, key: object) -> tuple[str, torch.Tensor]:
+    return next(
+        (name, parameter)
+        for name, parameter in module._parameters.items()
+        if parameter is not None and _identity(parameter) == key
+    )
 
 
 def _identity(parameter: torch.Tensor) -> object:
-    if parameter.is_meta or not parameter.numel():
-        return id(parameter)
-    try:
-        return (parameter.data_ptr(), parameter.numel(), parameter.dtype)
-    except RuntimeError:  # a tensor without storage of its own, such as a quantised or a distributed one
-        return id(parameter)
+    """Return what two parameters have in common when they are the same numbers in memory."""
+    if not parameter.is_meta:
+        try:
+            pointer = parameter.data_ptr()
+        except RuntimeError:  # a tensor without storage of its own, such as a distributed one
+            pointer = 0
+        if pointer:
+            return (pointer, parameter.numel())
+    return id(parameter)
 
 
-def _one(names: set[str]) -> str:
-    return "mixed" if len(names) > 1 else next(iter(names), "")
+def _mix(names: list[str], index: int, name: str) -> None:
+    """Note `name` at `index`; two different ones make ``"mixed"``."""
+    if name and names[index] != name:
+        names[index] = "mixed" if names[index] else name
+
+
+def _weight_shape(module: nn.Module) -> tuple[int, ...]:
+    parameters = module._parameters
+    weight = parameters.get("weight")
+    if weight is None:
+        weight = next((parameter for parameter in parameters.values() if parameter is not None), None)
+    return () if weight is None else tuple(weight.shape)

@@ -92,12 +92,18 @@ def test_a_view_of_another_weight_is_told_from_the_weight() -> None:
     assert build_tree(model).record("1").tied_to == ""
 
 
+def test_a_weight_with_two_names_in_one_module_counts_once() -> None:
+    model = nn.Sequential(nn.Linear(4, 4, bias=False))
+    model[0].same = model[0].weight
+    assert [record.parameters for record in build_tree(model)] == [16, 16]
+
+
 def test_the_time_is_linear_in_the_number_of_modules() -> None:
     def seconds(count: int) -> float:
         model = nn.Sequential(*(nn.Sequential(*(nn.Identity() for _ in range(9))) for _ in range(count // 10)))
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(build_tree(model)) == count + 1
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    small = min(seconds(2_000) for _ in range(3))
-    assert min(seconds(20_000) for _ in range(2)) < 40 * small
+    small = min(seconds(2_000) for _ in range(5))
+    assert min(seconds(20_000) for _ in range(3)) < 50 * small
