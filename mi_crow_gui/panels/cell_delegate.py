@@ -1,0 +1,42 @@
+"""Draws the cells of trees and tables: rows on the grid, numbers and sites in the fixed-width font."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QSize, Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem
+
+from mi_crow_gui.panels.look import GRID, fixed_font, muted
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QModelIndex, QPersistentModelIndex
+
+ROW_HEIGHT = 3 * GRID
+
+
+class CellDelegate(QStyledItemDelegate):
+    """Rows are at least ROW_HEIGHT high, long texts lose their middle, right-aligned ones keep off the next column."""
+
+    def __init__(self, parent: QObject | None = None, *, fixed: bool = False) -> None:
+        super().__init__(parent)
+        self._fixed = fixed
+
+    def sizeHint(  # noqa: D102 - Qt's
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> QSize:
+        size = super().sizeHint(option, index)
+        return QSize(size.width() + GRID, max(size.height(), ROW_HEIGHT))
+
+    def initStyleOption(  # noqa: D102 - Qt's
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        option.textElideMode = Qt.TextElideMode.ElideMiddle
+        if self._fixed:
+            option.font = fixed_font()
+        if option.displayAlignment & Qt.AlignmentFlag.AlignRight and option.text:
+            option.text += "\N{EN SPACE}"
+        # Fusion draws the frame of a check box in the window's colour divided by 1.4: invisible on a dark base.
+        option.palette.setColor(QPalette.ColorRole.Window, muted(option.palette).lighter(140))
