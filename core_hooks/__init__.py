@@ -1,0 +1,104 @@
+"""Hooks on language models, what they capture, and what it means: a library without a window.
+
+Names are imported when they are first used, so that importing the package does not import torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core_hooks.capture.local_store import LocalStore
+    from core_hooks.capture.store import Store
+    from core_hooks.hooks import (
+        HOOK_FUNCTION_INPUT,
+        HOOK_FUNCTION_OUTPUT,
+        Attachment,
+        CallInput,
+        Capture,
+        Controller,
+        Detector,
+        FunctionController,
+        Hook,
+        HookError,
+        HookRecord,
+        HookRun,
+        HookType,
+        HookWarning,
+        LayerActivationDetector,
+        Registration,
+        RunCancelled,
+        RunReport,
+        StopForward,
+        apply_modification_to_output,
+        attach,
+        current_run,
+        extract_tensor_from_input,
+        extract_tensor_from_output,
+        hooks_of,
+        register,
+    )
+    from core_hooks.language_model.context import LanguageModelContext
+    from core_hooks.language_model.inference import InferenceEngine
+    from core_hooks.language_model.input_tracker import InputTracker
+    from core_hooks.language_model.language_model import LanguageModel
+    from core_hooks.language_model.layers import LanguageModelLayers
+
+_MODULES = {
+    "InferenceEngine": "core_hooks.language_model.inference",
+    "InputTracker": "core_hooks.language_model.input_tracker",
+    "LanguageModel": "core_hooks.language_model.language_model",
+    "LanguageModelContext": "core_hooks.language_model.context",
+    "LanguageModelLayers": "core_hooks.language_model.layers",
+    "LocalStore": "core_hooks.capture.local_store",
+    "Store": "core_hooks.capture.store",
+}
+
+__all__ = [
+    "HOOK_FUNCTION_INPUT",
+    "HOOK_FUNCTION_OUTPUT",
+    "Attachment",
+    "CallInput",
+    "Capture",
+    "Controller",
+    "Detector",
+    "FunctionController",
+    "Hook",
+    "HookError",
+    "HookRecord",
+    "HookRun",
+    "HookType",
+    "HookWarning",
+    "InferenceEngine",
+    "InputTracker",
+    "LanguageModel",
+    "LanguageModelContext",
+    "LanguageModelLayers",
+    "LayerActivationDetector",
+    "LocalStore",
+    "Registration",
+    "RunCancelled",
+    "RunReport",
+    "StopForward",
+    "Store",
+    "apply_modification_to_output",
+    "attach",
+    "current_run",
+    "extract_tensor_from_input",
+    "extract_tensor_from_output",
+    "hooks_of",
+    "register",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULES.get(name, "core_hooks.hooks")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

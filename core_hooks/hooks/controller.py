@@ -1,0 +1,207 @@
+"""Hooks that change."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+
+from core_hooks.hooks.acting_hook import ActingHook
+from core_hooks.hooks.extraction import extract_tensor_from_input
+from core_hooks.hooks.hook_type import HookType
+from core_hooks.hooks.nested import Path, Select, find_all, find_input, find_output, find_selected, follow, replace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Controller(ActingHook):
+    """A hook that replaces the tensor a module returns, or the one it is called with.
+
+    A subclass implements ``modify_activations``. What the module returned is never written into: the caller
+    of the module receives a new container with the new tensor, and autograd flows through it.
+
+    Parameters
+    ----------
+    hook_type, hook_id, layer_signature
+        As for ``Hook``.
+    select
+        Which tensor of a container to change: an index, a key, a tuple of these, or a function of the
+        container. Default: ``last_hidden_state``, ``logits`` or the first tensor.
+    apply_to
+        ``"first"``: that one tensor. ``"all"``: every tensor found, each in a call of its own.
+    preserve_dtype
+        Cast a floating result to the dtype of the tensor it replaces (default ``True``).
+    allow_shape_change
+        Accept a result of another shape (default ``False``).
+    refuse_nan
+        Treat NaN or infinity in the result, where the original had none, as a failure (default ``False``).
+    errors
+        ``"raise"`` or ``"disable"``, see ``Hook``.
+
+    Notes
+    -----
+    Options left at ``None`` keep what the class says, so that a subclass can set them as class attributes.
+    """
+
+    controls: ClassVar[bool] = True
+    select: Select | None = None
+    apply_to: Literal["first", "all"] = "first"
+    preserve_dtype: bool = True
+    allow_shape_change: bool = False
+    refuse_nan: bool = False
+
+    def __init__(
+        self,
+        hook_type: HookType | str = HookType.FORWARD,
+        hook_id: str | None = None,
+        layer_signature: str | int | None = None,
+        *,
+        select: Select | None = None,
+        apply_to: Literal["first", "all"] | None = None,
+        preserve_dtype: bool | None = None,
+        allow_shape_change: bool | None = None,
+        refuse_nan: bool | None = None,
+        errors: Literal["raise", "disable"] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(hook_type=hook_type, hook_id=hook_id, layer_signature=layer_signature, **options)
+        if apply_to not in (None, "first", "all"):
+            raise ValueError(f"apply_to must be 'first' or 'all', got: {apply_to!r}")
+        given = {
+            "select": select,
+            "apply_to": apply_to,
+            "preserve_dtype": preserve_dtype,
+            "allow_shape_change": allow_shape_change,
+            "refuse_nan": refuse_nan,
+            "errors": errors,
+        }
+        self.__dict__.update({name: value for name, value in given.items() if value is not None})
+
+    @abstractmethod
+    def modify_activations(
+        self, module: nn.Module, inputs: torch.Tensor | None, output: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """Return the tensor that takes the place of the module's.
+
+        Parameters
+        ----------
+        module
+            The module that was called.
+        inputs
+            The first tensor it was called with, by position or keyword; ``None`` if there is none.
+        output
+            The tensor it returned; ``None`` before the forward.
+
+        Returns
+        -------
+        torch.Tensor or None
+            A tensor of the same shape and kind (floating, integer, ...), on any device, to replace ``output``
+            (after the forward) or ``inputs`` (before it). ``None`` changes nothing.
+        """
+
+    def _control(self, module: nn.Module, input: Any, output: Any) -> Any:
+        before = self._hook_type is not HookType.FORWARD
+        value = input if before else output
+        if isinstance(value, torch.Tensor) and self.select is None:
+            path: Path = ()
+            target = value
+        else:
+            paths = self._paths(value, before)
+            if not paths:
+                self._found_nothing(value)
+                return None
+            if len(paths) > 1:
+                return self._control_all(module, input, value, paths, before)
+            path = paths[0]
+            target = follow(value, path)
+        if before:
+            result = self.modify_activations(module, target, None)
+        else:
+            result = self.modify_activations(module, _first_input(input), target)
+        if result is None or result is target:
+            return None
+        return replace(value, path, self._fitting(result, target)) if path else self._fitting(result, target)
+
+    def _control_all(self, module: nn.Module, input: Any, value: Any, paths: list[Path], before: bool) -> Any:
+        changed = value
+        for path in paths:
+            target = follow(value, path)
+            if before:
+                result = self.modify_activations(module, target, None)
+            else:
+                result = self.modify_activations(module, _first_input(input), target)
+            if result is not None and result is not target:
+                changed = replace(changed, path, self._fitting(result, target))
+        return None if changed is value else changed
+
+    def _paths(self, value: Any, before: bool) -> list[Path]:
+        if self.select is not None:
+            path = find_selected(value, self.select)
+        elif self.apply_to == "all":
+            return find_all(value)
+        else:
+            path = find_input(value) if before else find_output(value)
+        return [] if path is None else [path]
+
+    def _fitting(self, result: Any, target: torch.Tensor) -> torch.Tensor:
+        """Return the result as it may take the target's place; raise if it may not."""
+        if not isinstance(result, torch.Tensor):
+            raise TypeError(f"modify_activations must return a torch.Tensor or None, got {type(result).__name__}")
+        if result.shape != target.shape and not self.allow_shape_change:
+            raise ValueError(
+                f"The result has shape {tuple(result.shape)}, the tensor it replaces {tuple(target.shape)}; "
+                "allow_shape_change=True accepts that"
+            )
+        if result.dtype is not target.dtype:
+            result = self._of_fitting_dtype(result, target)
+        if result.device != target.device:
+            result = result.to(target.device)
+        if self.refuse_nan:
+            _refuse_new_nonfinite(result, target)
+        return result
+
+    def _of_fitting_dtype(self, result: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        have, want = _number_kind(result.dtype), _number_kind(target.dtype)
+        if have == want and have != "quantised":
+            return result.to(target.dtype) if self.preserve_dtype else result
+        if self.preserve_dtype or (want == "floating" and have != "complex"):
+            raise TypeError(
+                f"The result is {have} ({result.dtype}), the tensor it replaces {want} ({target.dtype}); "
+                "converting would lose values"
+            )
+        return result
+
+
+def _first_input(input: Any) -> torch.Tensor | None:
+    if type(input) is tuple and input and isinstance(input[0], torch.Tensor):
+        return input[0]
+    return extract_tensor_from_input(input)
+
+
+def _number_kind(dtype: torch.dtype) -> str:
+    if dtype in _QUANTISED:
+        return "quantised"
+    if dtype.is_floating_point:
+        return "floating"
+    if dtype.is_complex:
+        return "complex"
+    return "boolean" if dtype is torch.bool else "integer"
+
+
+_QUANTISED = {torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4}
+
+
+def _refuse_new_nonfinite(result: torch.Tensor, target: torch.Tensor) -> None:
+    if not (result.dtype.is_floating_point or result.dtype.is_complex):
+        return
+    finite = torch.isfinite(result)
+    if bool(finite.all()) or not bool(torch.isfinite(target).all()):
+        return
+    nan, total = int(torch.isnan(result).sum()), result.numel()
+    infinite = total - int(finite.sum()) - nan
+    found = " and ".join(
+        f"{name} in {count} of {total} values" for name, count in (("NaN", nan), ("Inf", infinite)) if count
+    )
+    raise ValueError(f"returned {found}")
