@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
+from core_hooks.hooks.errors import RunCancelled, StopForward
 from core_hooks.model.architecture import kind_of
 from core_hooks.model.errors import ModelError
 from core_hooks.model.prompt import token_text
@@ -82,29 +82,18 @@ def call(opened: OpenedModel, inputs: dict[str, Any]) -> tuple[Any, Stopped]:
 
     Gradients are off by ``no_grad`` and not by inference mode, whose tensors could never be trained on later.
     """
-    early, cancelled = hook_exceptions()
     arguments = inputs.pop("*", ())
     try:
         with torch.no_grad():
             return opened.model(*arguments, **inputs), ""
-    except early:
-        return None, "early"
-    except cancelled:
+    except RunCancelled:
         return None, "cancelled"
+    except StopForward:
+        return None, "early"
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"There is not enough memory on {opened.summary.device} for this forward; shorten the prompt."
         ) from error
-
-
-def hook_exceptions() -> tuple[type[BaseException], type[BaseException]]:
-    """Return the exceptions with which hooks end a forward: on purpose, and because the run was cancelled."""
-    run = sys.modules.get("core_hooks.hooks.run")
-    return (run.StopForward, run.RunCancelled) if run is not None else (_Never, _Never)
-
-
-class _Never(Exception):
-    """No hook has been imported, so none can end a forward."""
 
 
 def model_inputs(opened: OpenedModel, tokens: TokenSequence | None) -> dict[str, Any]:
