@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from core_hooks.hooks.hook import Hook
     from core_hooks.hooks.hook_type import HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType
     from core_hooks.hooks.layer_activation_detector import LayerActivationDetector
+    from core_hooks.hooks.model_input_detector import ModelInputDetector
+    from core_hooks.hooks.model_output_detector import ModelOutputDetector
     from core_hooks.hooks.registration import Registration, hooks_of, register
     from core_hooks.hooks.run import HookRun, current_run
     from core_hooks.hooks.run_report import HookRecord, RunReport
@@ -44,6 +46,8 @@ _MODULES = {
     "HookType": "hook_type",
     "HookWarning": "errors",
     "LayerActivationDetector": "layer_activation_detector",
+    "ModelInputDetector": "model_input_detector",
+    "ModelOutputDetector": "model_output_detector",
     "Registration": "registration",
     "RunCancelled": "errors",
     "RunReport": "run_report",
@@ -73,6 +77,8 @@ __all__ = [
     "HookType",
     "HookWarning",
     "LayerActivationDetector",
+    "ModelInputDetector",
+    "ModelOutputDetector",
     "Registration",
     "RunCancelled",
     "RunReport",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from core_hooks.hooks.registration import Registration
 
+__all__ = ["HOOK_FUNCTION_INPUT", "HOOK_FUNCTION_OUTPUT", "Hook", "HookError", "HookType"]
+
 logger = logging.getLogger(__name__)
 
 
