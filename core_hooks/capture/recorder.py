@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import torch
+
+from core_hooks.capture.record import CaptureRecord
 from core_hooks.hooks.detector import Detector
 from core_hooks.hooks.extraction import extract_tensor_from_output
 from core_hooks.hooks.hook_type import HookType
 from core_hooks.hooks.run import current_run
 
-from core_hooks.capture.record import CaptureRecord
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    from torch import nn
+
+    from core_hooks.hooks.hook_type import HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
@@ -38,12 +41,17 @@ class RecordingDetector(Detector):
 
     Parameters
     ----------
+    site
+        Dotted name that the records carry.
     sink
         Called in the thread of the forward, once a call of the module; it must be quick.
-    prompt_tokens
-        Length of the prompt, from which the position of a generated token follows.
     stage
         ``"before"`` or ``"after"`` the controllers of the same site.
+
+    Attributes
+    ----------
+    prompt_tokens
+        Length of the prompt of the run at hand, from which the position of a generated token follows.
     """
 
     def __init__(
@@ -52,17 +60,21 @@ class RecordingDetector(Detector):
         sink: Callable[[CaptureRecord], None],
         *,
         hook_id: str | None = None,
-        stage: str = "before",
+        stage: Literal["before", "after"] = "before",
     ) -> None:
-        super().__init__(hook_type=HookType.FORWARD, hook_id=hook_id, layer_signature=site)
-        self.stage = stage
-        self.site = site
+        super().__init__(hook_type=HookType.FORWARD, hook_id=hook_id, layer_signature=site, stage=stage)
         self.prompt_tokens = 0
+        self._recorded_as = site
         self._sink = sink
         self._where = (-1, -1)
         self._call = 0
 
-    def process_activations(self, module: torch.nn.Module, input: Any, output: Any) -> None:
+    def process_activations(
+        self,
+        module: nn.Module,
+        input: HOOK_FUNCTION_INPUT,
+        output: HOOK_FUNCTION_OUTPUT,
+    ) -> None:
         """Record the output of one call; a call that gives no tensor leaves nothing."""
         tensor = extract_tensor_from_output(output)
         if tensor is None:
@@ -76,7 +88,7 @@ class RecordingDetector(Detector):
                 run=number,
                 step=step,
                 call=self._call,
-                site=self.site,
+                site=self._recorded_as,
                 hook_id=self.id,
                 stage=self.stage,
                 values=to_numpy(tensor),

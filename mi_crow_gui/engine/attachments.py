@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core_hooks.capture.recorder import RecordingDetector
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.function_controller import FunctionController
-
-from core_hooks.capture.recorder import RecordingDetector
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
 from mi_crow_gui.engine.controller_code import ControllerCodeError, UserController
 from mi_crow_gui.engine.messages import HookFailure, HookState
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import torch
-    from core_hooks.hooks.attachment import Attachment
-    from core_hooks.hooks.hook import Hook
     from core_hooks.hooks.hook_error import HookError
 
     from core_hooks.capture.record import CaptureRecord
+    from core_hooks.hooks.attachment import Attachment
+    from core_hooks.hooks.hook import Hook
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.interrupt import UserCodeGuard
@@ -40,7 +39,8 @@ class _Entry:
     code: UserController | None = None
     error: str = ""
     line: int = 0
-    last_shape: tuple[int, ...] = field(default=())
+    last_shape: tuple[int, ...] = ()
+    fired_before: int = 0
 
 
 class Attachments:
@@ -93,6 +93,7 @@ class Attachments:
         """Give every hook a fresh start for a run over `tokens`."""
         self._run = number
         for entry in self._entries.values():
+            entry.fired_before = entry.hook.fired if entry.hook is not None else 0
             if isinstance(entry.hook, RecordingDetector):
                 entry.hook.prompt_tokens = len(tokens)
             if entry.code is not None:
@@ -129,7 +130,7 @@ class Attachments:
             site=entry.spec.site,
             attached=hook is not None and hook.attached,
             enabled=hook is not None and hook.enabled and entry.spec.enabled,
-            fired=hook.fired if hook is not None else 0,
+            fired=hook.fired - entry.fired_before if hook is not None else 0,
             failures=hook.failures if hook is not None else 0,
             last_shape=entry.last_shape,
             error=entry.error,
@@ -144,7 +145,9 @@ class Attachments:
             entry.error = f"This model has no layer '{spec.site}'."
             return entry
         if spec.kind == CAPTURE:
-            entry.hook = RecordingDetector(spec.site, self._record, hook_id=spec.id, stage=spec.stage)
+            entry.hook = RecordingDetector(
+                spec.site, self._record, hook_id=spec.id, stage="after" if spec.stage == "after" else "before"
+            )
         elif spec.kind == CONTROLLER:
             self._build_controller(entry)
         else:
@@ -169,9 +172,7 @@ class Attachments:
                 return code(tensor)
 
         entry.code = code
-        controller = FunctionController(spec.site, guarded, hook_id=spec.id)
-        controller.refuse_nan = True
-        entry.hook = controller
+        entry.hook = FunctionController(spec.site, guarded, hook_id=spec.id, refuse_nan=True)
 
     def _record(self, record: CaptureRecord) -> None:
         self.note_shape(record)
@@ -209,4 +210,4 @@ def _sentence(error: BaseException) -> str:
     name = type(error).__name__
     if not text:
         return f"{name} was raised."
-    return text if name in ("RuntimeError", "TypeError") else f"{name}: {text}"
+    return text if name in ("RuntimeError", "ControllerCodeError") else f"{name}: {text}"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mi_crow_gui.document.formatting import shape
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -73,6 +75,8 @@ class UserController:
         self._prompt_length = 0
         self._tokens: TokenSequence | None = None
         self._function, self._takes_context = self._compile(text)
+        code = getattr(self._function, "__code__", None)
+        self._first_line = code.co_firstlineno if code is not None and code.co_filename == self.filename else 0
 
     def begin(self, run: int, tokens: TokenSequence) -> None:
         """A new run: fresh state, tokens of the prompt."""
@@ -89,11 +93,25 @@ class UserController:
         context.positions = range(len(tokens)) if step == 0 else range(len(tokens) - 1, len(tokens))
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Run the user's function; what it gives back is checked by the hook."""
-        return self._function(tensor, self.context) if self._takes_context else self._function(tensor)
+        """Run the user's function; a result that can't replace the tensor is a `ControllerCodeError`.
+
+        NaN and dtypes are the hook's to check, for any controller.
+        """
+        result = self._function(tensor, self.context) if self._takes_context else self._function(tensor)
+        if not isinstance(result, torch.Tensor):
+            kind = "nothing (None)" if result is None else f"a {type(result).__name__}"
+            raise ControllerCodeError(f"It returned {kind}; a controller returns a tensor.", self._first_line)
+        if result.shape != tensor.shape:
+            raise ControllerCodeError(
+                f"It returned a tensor of shape {shape(result.shape)} where {shape(tensor.shape)} is needed.",
+                self._first_line,
+            )
+        return result
 
     def line_of(self, error: BaseException) -> int:
         """Line of the user's text where `error` came from, 0 if it did not pass through it."""
+        if isinstance(error, ControllerCodeError):
+            return error.line
         if isinstance(error, SyntaxError) and error.filename == self.filename:
             return error.lineno or 0
         lines = [

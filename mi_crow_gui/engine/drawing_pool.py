@@ -42,6 +42,8 @@ class _DrawingThread(QThread):
         self._condition = threading.Condition()
         self._wishes: dict[str, DrawingWish] = {}
         self._ending = False
+        # Wishes that were begun and whose drawing has not been received; counted in the GUI thread's favour.
+        self.under_way = 0
 
     def ask(self, wish: DrawingWish) -> None:
         with self._condition:
@@ -73,7 +75,17 @@ class _DrawingThread(QThread):
             self._condition.wait_for(lambda: self._wishes or self._ending)
             if self._ending:
                 return None
+            self.under_way += 1
             return self._wishes.pop(next(iter(self._wishes)))
+
+    def received(self) -> None:
+        with self._condition:
+            self.under_way -= 1
+
+    @property
+    def busy(self) -> bool:
+        with self._condition:
+            return bool(self._wishes) or self.under_way > 0
 
 
 class DrawingPool(QObject):
@@ -97,13 +109,20 @@ class DrawingPool(QObject):
         """The plot is gone."""
         self._thread.forget(plot_id)
 
+    @property
+    def busy(self) -> bool:
+        """True while a drawing is wanted, begun, or on its way."""
+        return self._thread.busy
+
     def shutdown(self) -> None:
         """End the thread after the drawing at hand."""
         self._thread.end()
         self._thread.wait()
 
     def _on_thread_prepared(self, plot_id: str, drawing: object) -> None:
+        self._thread.received()
         self.drawn.emit(plot_id, drawing)
 
     def _on_thread_unprepared(self, plot_id: str, failure: object) -> None:
+        self._thread.received()
         self.failed.emit(plot_id, failure)

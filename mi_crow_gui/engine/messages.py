@@ -93,10 +93,11 @@ class OpenedModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CaptureUpdate:
-    """The newest call of a site and the frame that follows from it."""
+    """The newest call of a site, the frame that follows from it, and the L2 norm of its last token's values."""
 
     record: CaptureRecord
     frame: Frame
+    last_norm: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,10 +22,9 @@ from mi_crow_gui.plotdata.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core_hooks.model.generation import ForwardResult
-
     from core_hooks.capture.mailbox import Mailbox
     from core_hooks.capture.record import CaptureRecord
+    from core_hooks.model.generation import ForwardResult
     from core_hooks.model.tokens import TokenStep
 
 
@@ -61,7 +60,7 @@ class Recording:
             dropped=history.dropped,
             live=True,
         )
-        self._mailbox.put(record.hook_id, CaptureUpdate(record, frame))
+        self._mailbox.put(record.hook_id, CaptureUpdate(record, frame, _last_norm(record.values)))
 
     def add_step(self, step: TokenStep) -> None:
         """A token was chosen; it is part of the sequence from the next forward on."""
@@ -109,6 +108,13 @@ class Recording:
             hooks=self._states,
             dropped=self.history.dropped,
         )
+
+
+def _last_norm(values: np.ndarray) -> float:
+    if not values.size:
+        return 0.0
+    last = values.reshape(-1, values.shape[-1])[-1] if values.ndim else values
+    return float(np.linalg.norm(last.astype(np.float64)))
 
 
 def _notes(states: tuple[HookState, ...]) -> tuple[str, ...]:

@@ -176,7 +176,6 @@ class ModelService(QObject):
         self._feed.stop()
         self._patience.stop()
         self._closeWanted.emit()
-        self._thread.quit()
         while not self._thread.wait(500):
             self._guard.interrupt()
         # The worker belongs to a thread that has ended; nothing else may delete it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -17,11 +16,10 @@ from mi_crow_gui.engine.warm_up import set_threads, warm_up
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core_hooks.hooks.run import HookRun
-    from core_hooks.model.opening import OpenedModel as CoreModel
-
     from core_hooks.capture.history import RunHistory
     from core_hooks.capture.mailbox import Mailbox
+    from core_hooks.hooks.run import HookRun
+    from core_hooks.model.opening import OpenedModel as CoreModel
     from core_hooks.model.reference import ModelReference, OpenProgress
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.attachments import Attachments
@@ -72,9 +70,8 @@ class ModelWorker(QObject):
     @Slot(object)
     def open(self, reference: ModelReference) -> None:
         """Open a model; the previous one stays until the new one is whole."""
-        from core_hooks.model.opening import open_model
-
         from core_hooks.model.errors import ModelError, OpeningCancelled
+        from core_hooks.model.opening import open_model
 
         try:
             warm_up()
@@ -93,13 +90,19 @@ class ModelWorker(QObject):
 
     @Slot()
     def close(self) -> None:
-        """Take every hook off and let the model go."""
+        """Take every hook off, let the model go, and end the thread: the last thing asked for."""
+        try:
+            self._let_go()
+        finally:
+            # Ended from within: a quit from outside could overtake this call and leave the hooks on.
+            self.thread().quit()
+
+    def _let_go(self) -> None:
         if self._attachments is not None:
             self._attachments.set_model(None, frozenset())
         if self._model is not None:
             self._model.close()
             self._model = None
-        gc.collect()
 
     def leave_hooks(self, specs: Sequence[HookSpec]) -> None:
         """Called from the GUI thread: these are the hooks from the next forward on."""
@@ -115,7 +118,6 @@ class ModelWorker(QObject):
     def run(self, request: RunRequest) -> None:
         """Run the prompt, and generate if that was asked for."""
         from core_hooks.hooks.run import HookRun, RunCancelled
-
         from core_hooks.model.errors import ModelError
         from mi_crow_gui.engine.interrupt import ControllerInterrupted
 
@@ -154,13 +156,10 @@ class ModelWorker(QObject):
         self._attachments.set_model(model.model, frozenset(record.path for record in model.tree))
         if previous is not None:
             previous.close()
-            del previous
-            gc.collect()
         self.opened.emit(OpenedModel(model.summary, model.tree))
 
     def _begin(self, request: RunRequest) -> Recording:
         from core_hooks.model.prompt import encode
-
         from mi_crow_gui.engine.recording import Recording
 
         assert self._model is not None
@@ -182,7 +181,9 @@ class ModelWorker(QObject):
         tokens = recording.info.tokens
         if request.kind == "run":
             result = forward(self._model, tokens, run=run)
-            return recording.outcome(result, (), "done", time.perf_counter() - started, attachments.states())
+            return recording.outcome(
+                result, (), result.stopped or "done", time.perf_counter() - started, attachments.states()
+            )
 
         def on_step(step: Any) -> None:
             self._apply_pending()

@@ -41,7 +41,7 @@ hooks = st.builds(
     options=options,
     id=ids,
 )
-plots = st.builds(PlotSpec, kind=st.sampled_from(["heatmap", "trace"]), site=sites, tab=texts, options=options, id=ids)
+plots = st.builds(PlotSpec, kind=st.sampled_from(["heatmap", "trace"]), site=st.none() | sites, tab=texts, options=options, id=ids)
 workspaces = st.builds(
     Workspace,
     model=models,

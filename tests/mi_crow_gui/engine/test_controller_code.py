@@ -73,3 +73,19 @@ def test_the_context_knows_run_step_tokens_and_positions() -> None:
     assert context.state == {"seen": 1}
     controller.begin(5, TOKENS)
     assert context.state == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return 'tensor'", "returned a str"),
+        ("return None", "returned nothing"),
+        ("pass", "returned nothing"),
+        ("return x[:, :1]", "shape 1 × 1 × 2 where 1 × 3 × 2 is needed"),
+    ],
+)
+def test_a_result_that_cannot_replace_the_tensor_is_refused_at_the_controllers_line(body: str, words: str) -> None:
+    controller = UserController("a", "h.0", f"import math\n\ndef control(x):\n    {body}\n")
+    with pytest.raises(ControllerCodeError, match=words) as caught:
+        controller(ONES)
+    assert controller.line_of(caught.value) == 3

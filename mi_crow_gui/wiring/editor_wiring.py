@@ -1,0 +1,92 @@
+"""The editor pane: which text it shows, what is wrong with it, and applying it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from mi_crow_gui.document.controller_source import check
+from mi_crow_gui.document.hook_spec import CONTROLLER
+
+if TYPE_CHECKING:
+    from mi_crow_gui.engine.messages import HookFailure
+    from mi_crow_gui.wiring.parts import Parts
+
+# Long enough not to mark what is being typed, short enough to feel immediate.
+_CHECK_AFTER_MS = 250
+
+
+class EditorWiring(QObject):
+    """Joins the editor with the drafts and controllers of the document."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.window)
+        self._store, self._window, self._editor = parts.store, parts.window, parts.window.editor
+        self._text = ""
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_CHECK_AFTER_MS)
+        self._timer.timeout.connect(self._on_timer_timeout)
+        self._editor.textEdited.connect(self._on_editor_text_edited)
+        self._editor.applyRequested.connect(self._on_editor_apply_requested)
+        self._editor.revertRequested.connect(self._on_editor_revert_requested)
+        parts.store.changed.connect(self._on_store_changed)
+        parts.service.hookFailed.connect(self._on_service_hook_failed)
+        action = parts.window.action("applyController")
+        action.triggered.connect(self._on_apply_triggered)
+        self._show()
+
+    @Slot(str, str)
+    def _on_editor_text_edited(self, site: str, text: str) -> None:
+        spec = self._store.workspace.controller_at(site)
+        applied = spec.code if spec is not None else ""
+        self._store.set_draft(site, None if text == applied else text)
+        self._text = text
+        self._timer.start()
+
+    @Slot(str, str)
+    def _on_editor_apply_requested(self, site: str, text: str) -> None:
+        problems = check(text)
+        self._editor.set_problems(problems)
+        if any(problem.severity == "error" for problem in problems):
+            self._window.status.show_message(f"Not applied: {problems[0].message}")
+            return
+        self._store.apply_controller(site, text)
+        self._window.status.show_message("Applied: the controller acts from the next forward on.")
+
+    @Slot(str)
+    def _on_editor_revert_requested(self, site: str) -> None:
+        self._store.set_draft(site, None)
+        self._show()
+
+    @Slot()
+    def _on_apply_triggered(self) -> None:
+        self._editor.apply()
+
+    @Slot()
+    def _on_timer_timeout(self) -> None:
+        self._editor.set_problems(check(self._text) if self._text.strip() else ())
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        if topic in ("selection", "hooks", "drafts"):
+            self._show()
+
+    @Slot(object)
+    def _on_service_hook_failed(self, failure: HookFailure) -> None:
+        spec = self._store.workspace.hook(failure.hook_id)
+        if spec is not None and spec.kind == CONTROLLER and spec.site == self._store.workspace.selected_site:
+            self._editor.set_runtime_error(failure.line, failure.message)
+
+    def _show(self) -> None:
+        workspace = self._store.workspace
+        site = workspace.selected_site
+        if site is None:
+            self._editor.set_site(None, "", "")
+            return
+        spec = self._store.workspace.controller_at(site)
+        applied = spec.code if spec is not None else ""
+        draft = workspace.draft(site)
+        self._text = applied if draft is None else draft
+        self._editor.set_site(site, self._text, applied)

@@ -1,0 +1,184 @@
+"""Attaching and detaching: tree and hooks list on one side, document and model thread on the other."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
+from mi_crow_gui.document.site_pattern import SitePattern
+from mi_crow_gui.itemmodels.hooks_table_model import HookRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mi_crow_gui.engine.messages import CaptureUpdate, HookFailure, HookState
+    from mi_crow_gui.wiring.parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+class HooksWiring(QObject):
+    """Keeps tree, hooks list and service equal to the document's hooks, and follows the one selected site."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.window)
+        self._store, self._service, self._window = parts.store, parts.service, parts.window
+        self._states: dict[str, HookState] = {}
+        tree, hooks = parts.window.module_tree, parts.window.hooks
+        tree.attachRequested.connect(self._on_tree_attach_requested)
+        tree.detachRequested.connect(self._on_tree_detach_requested)
+        tree.controllerRequested.connect(self._on_tree_controller_requested)
+        tree.siteSelected.connect(self._on_site_selected)
+        hooks.enabledChanged.connect(self._on_hooks_enabled_changed)
+        hooks.removeRequested.connect(self._on_hooks_remove_requested)
+        hooks.moveRequested.connect(self._on_hooks_move_requested)
+        hooks.siteSelected.connect(self._on_site_selected)
+        parts.window.action("attachDetector").triggered.connect(self._on_attach_detector_triggered)
+        parts.window.action("attachController").triggered.connect(self._on_attach_controller_triggered)
+        parts.window.action("detachAll").triggered.connect(self._on_detach_all_triggered)
+        parts.store.changed.connect(self._on_store_changed)
+        parts.service.hookStates.connect(self._on_service_hook_states)
+        parts.service.hookFailed.connect(self._on_service_hook_failed)
+        parts.service.framesArrived.connect(self._on_service_frames_arrived)
+        self._on_store_changed("hooks")
+
+    def attach_pattern(self, pattern: str) -> int:
+        """Attach a detector to every layer that a name or glob matches; how many there were."""
+        model = self._service.model
+        if model is None:
+            return 0
+        matches = SitePattern(pattern)
+        sites = [
+            record.path for record in model.tree if record.path == pattern or matches(record.path, record.class_name)
+        ]
+        self._attach(sites)
+        return len(sites)
+
+    def _attach(self, sites: Sequence[str]) -> None:
+        if not sites:
+            return
+        added = self._store.attach(sites)
+        if added and self._store.workspace.selected_site not in sites:
+            self._store.select_site(sites[0])
+
+    # ---- intents -----------------------------------------------------------------------------------------------
+
+    @Slot(list)
+    def _on_tree_attach_requested(self, sites: list[str]) -> None:
+        self._attach(sites)
+
+    @Slot(list)
+    def _on_tree_detach_requested(self, sites: list[str]) -> None:
+        self._store.detach_sites(sites, None)
+
+    @Slot(str)
+    def _on_tree_controller_requested(self, site: str) -> None:
+        self._store.select_site(site)
+        self._window.show_editor()
+
+    @Slot(str)
+    def _on_site_selected(self, site: str) -> None:
+        self._store.select_site(site)
+
+    @Slot(list, bool)
+    def _on_hooks_enabled_changed(self, ids: list[str], enabled: bool) -> None:
+        unread = [hook.id for hook in self._store.workspace.hooks if hook.id in ids and not hook.trusted]
+        if enabled and unread:
+            # Switching on code from elsewhere is the consent: its text stands in the editor, selected.
+            self._store.trust(unread)
+        self._store.set_enabled([hook_id for hook_id in ids if hook_id not in unread], enabled)
+
+    @Slot(list)
+    def _on_hooks_remove_requested(self, ids: list[str]) -> None:
+        self._store.detach(ids)
+
+    @Slot(str, int)
+    def _on_hooks_move_requested(self, hook_id: str, delta: int) -> None:
+        self._store.move(hook_id, delta)
+
+    @Slot()
+    def _on_attach_detector_triggered(self) -> None:
+        sites = self._window.module_tree.selected_sites()
+        if sites:
+            self._attach(sites)
+        else:
+            self._window.status.show_message("Select modules in the tree first, then attach.")
+
+    @Slot()
+    def _on_attach_controller_triggered(self) -> None:
+        sites = self._window.module_tree.selected_sites()
+        if sites:
+            self._on_tree_controller_requested(sites[0])
+        else:
+            self._window.status.show_message("Select a module in the tree first, then write its controller.")
+
+    @Slot()
+    def _on_detach_all_triggered(self) -> None:
+        self._store.detach_all()
+
+    # ---- answers -----------------------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        workspace = self._store.workspace
+        if topic == "hooks":
+            self._service.set_hooks(workspace.hooks)
+            self._states = {key: state for key, state in self._states.items() if workspace.hook(key) is not None}
+            self._show_badges()
+            self._show_rows()
+        elif topic == "selection":
+            self._window.module_tree.select_site(workspace.selected_site)
+            self._window.hooks.select_site(workspace.selected_site)
+
+    @Slot(object)
+    def _on_service_hook_states(self, states: tuple[HookState, ...]) -> None:
+        self._states = {state.id: state for state in states}
+        self._show_rows()
+
+    @Slot(object)
+    def _on_service_hook_failed(self, failure: HookFailure) -> None:
+        where = f"'{failure.site or 'the model'}'"
+        line = f", line {failure.line}" if failure.line else ""
+        message = f"The hook at {where} failed{line} and was switched off: {failure.message}"
+        log.warning("%s", message, extra={"details": failure.details})
+        self._window.status.show_message(message)
+
+    @Slot(object)
+    def _on_service_frames_arrived(self, updates: dict[str, CaptureUpdate]) -> None:
+        shapes, values = {}, {}
+        for update in updates.values():
+            frame = update.frame
+            shapes[frame.site] = frame.shape
+            values[frame.site] = update.last_norm
+        self._window.module_tree.set_shapes(shapes)
+        self._window.module_tree.set_last_values(values, "L2 norm of the newest token's values")
+
+    def _show_badges(self) -> None:
+        badges: dict[str, str] = {}
+        for hook in self._store.workspace.hooks:
+            word = {CAPTURE: "capture", CONTROLLER: "controller"}.get(hook.kind, hook.kind)
+            badges[hook.site] = f"{badges[hook.site]}, {word}" if hook.site in badges else word
+        self._window.module_tree.set_attached(badges)
+
+    def _show_rows(self) -> None:
+        self._window.hooks.set_rows(list(self._rows()))
+
+    def _rows(self) -> Iterable[HookRow]:
+        places: dict[str, int] = {}
+        for hook in self._store.workspace.hooks:
+            places[hook.site] = places.get(hook.site, 0) + 1
+            state = self._states.get(hook.id)
+            yield HookRow(
+                id=hook.id,
+                site=hook.site,
+                kind=hook.kind,
+                enabled=hook.enabled,
+                order=places[hook.site],
+                fired=state.fired if state else 0,
+                last_shape=state.last_shape if state else (),
+                error=state.error if state else "",
+                review=not hook.trusted,
+            )

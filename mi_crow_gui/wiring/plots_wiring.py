@@ -1,0 +1,181 @@
+"""The plot board: which plots there are, which frame each shows, and the one token that all of them point at."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Slot
+
+from mi_crow_gui.document.workspace import PlotSpec
+from mi_crow_gui.engine.drawing_pool import DrawingWish
+
+if TYPE_CHECKING:
+    from mi_crow_gui.engine.messages import CaptureUpdate, Failure, RunInfo
+    from mi_crow_gui.panels.plots.base import PlotPanel
+    from mi_crow_gui.panels.plots.board import PlotBoard
+    from mi_crow_gui.plotdata.frame import Frame
+    from mi_crow_gui.plotdata.kind import PlotKind
+    from mi_crow_gui.wiring.parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+class PlotsWiring(QObject):
+    """Feeds the plots that can be seen; a plot without a site of its own follows the selected one.
+
+    A hidden plot costs nothing: it is not drawn until it shows, and then gets the newest frame.
+    """
+
+    def __init__(self, parts: Parts, board: PlotBoard, kinds: dict[str, PlotKind]) -> None:
+        super().__init__(parts.window)
+        self._parts = parts
+        self._board = board
+        self._kinds = kinds
+        self._frames: dict[str, Frame] = {}
+        self._shown: dict[str, Frame] = {}
+        self._inspected: dict[str, PlotPanel] = {}
+        board.plotCloseRequested.connect(self._on_board_plot_close_requested)
+        board.plotAddRequested.connect(self._on_board_plot_add_requested)
+        board.settingsChanged.connect(self._on_board_settings_changed)
+        board.visibilityChanged.connect(self._on_board_visibility_changed)
+        board.tokenSelected.connect(self._on_token_selected)
+        parts.window.prompt.tokenSelected.connect(self._on_token_selected)
+        parts.store.changed.connect(self._on_store_changed)
+        parts.service.framesArrived.connect(self._on_service_frames_arrived)
+        parts.service.runStarted.connect(self._on_service_run_started)
+        parts.service.modelOpened.connect(self._on_service_model_opened)
+        parts.drawings.drawn.connect(self._on_drawings_drawn)
+        parts.drawings.failed.connect(self._on_drawings_failed)
+        self._on_store_changed("plots")
+        for update in parts.service.frames().values():
+            self._frames[update.frame.hook_id] = update.frame
+        self._refresh()
+
+    def inspect_with(self, panel: PlotPanel) -> None:
+        """A plot outside the board, in the inspector, that follows the selection too."""
+        self._inspected[panel.plot_id] = panel
+        panel.settingsChanged.connect(self._on_inspected_settings_changed)
+        panel.tokenSelected.connect(self._on_token_selected)
+        self._refresh()
+
+    @property
+    def settled(self) -> bool:
+        """True when no plot waits for its drawing."""
+        return not self._parts.drawings.busy
+
+    # ---- intents of the board ----------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_board_plot_close_requested(self, plot_id: str) -> None:
+        self._parts.store.remove_plot(plot_id)
+
+    @Slot(str)
+    def _on_board_plot_add_requested(self, kind: str) -> None:
+        self._parts.store.add_plot(PlotSpec(kind, tab=self._board.current_tab()))
+
+    @Slot(str)
+    def _on_board_settings_changed(self, plot_id: str) -> None:
+        self._shown.pop(plot_id, None)
+        self._refresh()
+
+    @Slot()
+    def _on_inspected_settings_changed(self) -> None:
+        for plot_id in self._inspected:
+            self._shown.pop(plot_id, None)
+        self._refresh()
+
+    @Slot()
+    def _on_board_visibility_changed(self) -> None:
+        self._refresh()
+
+    @Slot(int)
+    def _on_token_selected(self, position: int) -> None:
+        token = position if position >= 0 else None
+        self._parts.window.prompt.select_token(token)
+        for panel in (*self._board.panels(), *self._inspected.values()):
+            panel.set_token(token)
+
+    # ---- what changes what is shown ----------------------------------------------------------------------------
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        if topic == "plots":
+            self._board.set_plots(self._parts.store.workspace.plots)
+            self._refresh()
+        elif topic in ("selection", "hooks"):
+            self._refresh()
+
+    @Slot(object)
+    def _on_service_run_started(self, info: RunInfo) -> None:
+        # What is on the screen belongs to an older run from now on, and says so until the new values arrive.
+        self._frames.clear()
+        self._shown.clear()
+        for panel in (*self._board.panels(), *self._inspected.values()):
+            panel.mark_stale(f"run {info.number} is on its way")
+
+    @Slot(object)
+    def _on_service_model_opened(self, opened: object) -> None:
+        self._frames.clear()
+        self._shown.clear()
+        for panel in (*self._board.panels(), *self._inspected.values()):
+            panel.clear()
+        self._refresh()
+
+    @Slot(object)
+    def _on_service_frames_arrived(self, updates: dict[str, CaptureUpdate]) -> None:
+        for hook_id, update in updates.items():
+            self._frames[hook_id] = update.frame
+        self._refresh()
+
+    # ---- drawing -----------------------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Ask for a drawing of every visible plot whose newest frame it has not asked for yet."""
+        for panel in self._panels():
+            frame = self._frame_of(panel)
+            if frame is None:
+                if panel.plot_id in self._shown:
+                    del self._shown[panel.plot_id]
+                    panel.clear()
+                panel.set_site(self._site_of(panel))
+                continue
+            if self._shown.get(panel.plot_id) is frame:
+                continue
+            self._shown[panel.plot_id] = frame
+            panel.set_site(frame.site)
+            kind = self._kinds[panel.kind]
+            self._parts.drawings.ask(DrawingWish(panel.plot_id, frame, panel.settings(), kind.prepare))
+
+    def _panels(self) -> list[PlotPanel]:
+        inspected = [panel for panel in self._inspected.values() if panel.isVisible()]
+        return [*self._board.visible_panels(), *inspected]
+
+    def _panel(self, plot_id: str) -> PlotPanel | None:
+        return self._inspected.get(plot_id) or self._board.panel(plot_id)
+
+    def _site_of(self, panel: PlotPanel) -> str | None:
+        spec = next((plot for plot in self._parts.store.workspace.plots if plot.id == panel.plot_id), None)
+        own = spec.site if spec is not None else None
+        return own if own is not None else self._parts.store.workspace.selected_site
+
+    def _frame_of(self, panel: PlotPanel) -> Frame | None:
+        """The frame of the panel's site; of a site captured before and after its controllers, what went on."""
+        site = self._site_of(panel)
+        found = [frame for frame in self._frames.values() if frame.site == site]
+        return max(found, key=lambda frame: frame.stage == "after") if found else None
+
+    @Slot(str, object)
+    def _on_drawings_drawn(self, plot_id: str, drawing: Any) -> None:
+        panel, frame = self._panel(plot_id), self._shown.get(plot_id)
+        # The plot may have been closed, or moved on to another site or run, while this was being prepared.
+        if panel is None or frame is None or (drawing.run, drawing.site) != (frame.run, frame.site):
+            return
+        panel.show_drawing(drawing)
+
+    @Slot(str, object)
+    def _on_drawings_failed(self, plot_id: str, failure: Failure) -> None:
+        panel = self._panel(plot_id)
+        if panel is not None:
+            panel.mark_stale(failure.message)
+        log.warning("%s", failure.message, extra={"details": failure.details})

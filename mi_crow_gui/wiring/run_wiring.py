@@ -1,0 +1,135 @@
+"""Prompt, Run, Generate, Step and Stop; tokens, output and history of what ran."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from mi_crow_gui.document.formatting import duration, number, plural
+
+if TYPE_CHECKING:
+    from core_hooks.model.tokens import TokenStep
+    from mi_crow_gui.engine.messages import Failure, RunInfo, RunKind, RunOutcome
+    from mi_crow_gui.wiring.parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+class RunWiring(QObject):
+    """Joins the prompt panel, the run actions and the service."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.window)
+        self._store, self._service, self._window = parts.store, parts.service, parts.window
+        self._info: RunInfo | None = None
+        self._shown_steps = 0
+        window, prompt = parts.window, parts.window.prompt
+        window.action("run").triggered.connect(self._on_run_triggered)
+        window.action("generate").triggered.connect(self._on_generate_triggered)
+        window.action("step").triggered.connect(self._on_step_triggered)
+        window.action("stop").triggered.connect(self._on_stop_triggered)
+        window.status.cancelRequested.connect(self._on_stop_triggered)
+        prompt.promptChanged.connect(self._store.set_prompt)
+        prompt.settingsChanged.connect(self._store.set_generation)
+        self._store.changed.connect(self._on_store_changed)
+        self._service.runStarted.connect(self._on_service_run_started)
+        self._service.stepsArrived.connect(self._on_service_steps_arrived)
+        self._service.runFinished.connect(self._on_service_run_finished)
+        self._service.failed.connect(self._on_service_failed)
+        self._on_store_changed("prompt")
+        self._on_store_changed("generation")
+
+    def start(self, kind: RunKind, *, controllers: bool = True) -> int:
+        """Run what the prompt says now; the number of the run, or 0 with the reason in the status bar."""
+        workspace = self._store.workspace
+        if self._service.state == "idle" or self._service.model is None:
+            self._window.status.show_message("There is no model to run: open one first.")
+            return 0
+        run = self._service.start(kind, workspace.prompt, workspace.generation, controllers=controllers)
+        if not run:
+            self._window.status.show_message("Something is running already: stop it first (Esc).")
+        return run
+
+    @Slot()
+    def _on_run_triggered(self) -> None:
+        self.start("run")
+
+    @Slot()
+    def _on_generate_triggered(self) -> None:
+        self.start("generate")
+
+    @Slot()
+    def _on_step_triggered(self) -> None:
+        self.start("step")
+
+    @Slot()
+    def _on_stop_triggered(self) -> None:
+        self._service.stop()
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        workspace = self._store.workspace
+        if topic == "prompt":
+            self._window.prompt.set_prompt(workspace.prompt)
+        elif topic == "generation":
+            self._window.prompt.set_generation(workspace.generation)
+
+    @Slot(object)
+    def _on_service_run_started(self, info: RunInfo) -> None:
+        self._info = info
+        self._shown_steps = 0
+        window = self._window
+        window.prompt.set_tokens(info.tokens)
+        window.output.start(info.prompt)
+        window.status.show_message(f"Run {info.number}: {plural(len(info.tokens), 'token')}")
+        window.status.set_progress("Running", 0, info.settings.max_new_tokens if info.kind == "generate" else 0)
+
+    @Slot(object)
+    def _on_service_steps_arrived(self, steps: tuple[TokenStep, ...]) -> None:
+        for step in steps[self._shown_steps :]:
+            self._window.output.append_token(step.text)
+            self._window.prompt.append_token(step.text)
+        self._shown_steps = len(steps)
+        if self._info is not None and self._info.kind == "generate":
+            total = self._info.settings.max_new_tokens
+            self._window.status.set_progress(f"Running token {len(steps)}/{total}", len(steps), total)
+
+    @Slot(object)
+    def _on_service_run_finished(self, outcome: RunOutcome) -> None:
+        window = self._window
+        self._on_service_steps_arrived(outcome.generated)
+        window.status.clear_progress()
+        window.status.set_dropped(outcome.dropped)
+        window.status.set_loss(outcome.loss)
+        window.prompt.set_measure(outcome.losses, outcome.probabilities, outcome.generated)
+        window.status.show_message(summary(outcome))
+        for note in outcome.notes:
+            log.info("%s", note)
+
+    @Slot(object)
+    def _on_service_failed(self, failure: Failure) -> None:
+        self._window.status.clear_progress()
+        self._window.status.show_message(failure.message)
+        log.error("%s", failure.message, extra={"details": failure.details})
+
+
+def summary(outcome: RunOutcome) -> str:
+    """One line for the status bar and the history: what ran, how it ended, how long, how well."""
+    info = outcome.info
+    parts = [f"Run {info.number}"]
+    if outcome.generated:
+        parts.append(plural(len(outcome.generated), "new token"))
+    else:
+        parts.append(plural(len(info.tokens), "token"))
+    if outcome.stopped == "cancelled":
+        parts.append("stopped")
+    elif outcome.stopped == "context":
+        parts.append("the context is full")
+    elif outcome.stopped == "eos":
+        parts.append("ended by itself")
+    parts.append(duration(outcome.seconds))
+    if outcome.loss is not None:
+        parts.append(f"loss {number(outcome.loss)} nats")
+    return " · ".join(parts)
