@@ -37,6 +37,8 @@ class CellDelegate(QStyledItemDelegate):
         if self._fixed:
             option.font = fixed_font()
         if option.displayAlignment & Qt.AlignmentFlag.AlignRight and option.text:
+            # A number without its middle would be another number.
+            option.textElideMode = Qt.TextElideMode.ElideRight
             option.text += "\N{EN SPACE}"
         # Fusion draws the frame of a check box in the window's colour divided by 1.4: invisible on a dark base.
         option.palette.setColor(QPalette.ColorRole.Window, muted(option.palette).lighter(140))

@@ -1,0 +1,206 @@
+"""The prompt, how to generate from it, and its tokens as chips."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core_hooks.model.tokens import GenerationSettings
+from mi_crow_gui.panels.flow_layout import FlowLayout
+from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.measure_legend import MeasureLegend
+from mi_crow_gui.panels.prompt_edit import PromptEdit
+from mi_crow_gui.panels.token_strip import TokenStrip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LARGEST = 2**31 - 1
+
+
+class PromptPanel(QWidget):
+    """Says what the user typed and chose; `set_*` shows what is so, and emits nothing."""
+
+    promptChanged = Signal(str)
+    generationChanged = Signal(object)  # GenerationSettings
+    tokenHovered = Signal(int)
+    tokenSelected = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = GenerationSettings()
+        self._showing = False
+        self._look_for: dict[str, str] = {}
+
+        self._edit = PromptEdit()
+        self._edit.textChanged.connect(self._on_edit_changed)
+        self._hint = QLabel()
+        self._hint.setObjectName("promptHint")
+        self._hint.setAccessibleName("What to look for")
+        self._hint.setWordWrap(True)
+        self._hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._hint.setVisible(False)
+
+        self._examples = QPushButton("Examples")
+        self._examples.setObjectName("examplePrompts")
+        self._examples.setAccessibleName("Example prompts")
+        self._examples.setToolTip("Prompts that show something in this model")
+        self._examples.setMenu(QMenu(self._examples))
+        self._examples.setVisible(False)
+        self._max_new_tokens = QSpinBox()
+        self._max_new_tokens.setRange(1, 100_000)
+        self._max_new_tokens.setGroupSeparatorShown(True)
+        self._temperature = QDoubleSpinBox()
+        self._temperature.setRange(0.0, 100.0)
+        self._temperature.setDecimals(2)
+        self._temperature.setSingleStep(0.1)
+        self._seed = QSpinBox()
+        self._seed.setRange(0, _LARGEST)
+        self._seed.setMaximumWidth(12 * GRID)
+        settings = FlowLayout()
+        settings.addWidget(self._examples)
+        for box, name, label, tip in (
+            (self._max_new_tokens, "maxNewTokens", "New tokens", "How many tokens Generate adds at most"),
+            (self._temperature, "temperature", "Temperature", "0 takes the likeliest token; higher is more random"),
+            (self._seed, "seed", "Seed", "The same seed draws the same tokens again; without effect at temperature 0"),
+        ):
+            settings.addWidget(_labelled(box, name, label, tip))
+        self._max_new_tokens.valueChanged.connect(self._on_settings_changed)
+        self._temperature.valueChanged.connect(self._on_settings_changed)
+        self._seed.valueChanged.connect(self._on_settings_changed)
+
+        self._strip = TokenStrip()
+        self._strip.tokenHovered.connect(self.tokenHovered)
+        self._strip.tokenSelected.connect(self.tokenSelected)
+        self._legend = MeasureLegend(self._strip)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(GRID, GRID, GRID, GRID)
+        layout.setSpacing(GRID)
+        layout.addWidget(self._edit)
+        layout.addWidget(self._hint)
+        layout.addLayout(settings)
+        layout.addWidget(self._strip)
+        layout.addWidget(self._legend)
+        layout.addStretch(1)
+        self.set_generation(self._settings)
+
+    # Setters
+
+    def set_prompt(self, text: str) -> None:
+        """Show this prompt."""
+        self._showing = True
+        self._edit.set_text(text)
+        self._showing = False
+        self._show_hint()
+
+    def set_generation(self, settings: GenerationSettings) -> None:
+        """Show these settings."""
+        self._showing = True
+        self._settings = settings
+        self._max_new_tokens.setValue(settings.max_new_tokens)
+        self._temperature.setValue(settings.temperature)
+        self._seed.setValue(settings.seed)
+        self._showing = False
+
+    def set_examples(self, examples: Sequence[tuple[str, str, str]]) -> None:
+        """Offer prompts as (name, text, what to look for); without any the button is hidden."""
+        self._look_for = {text: look_for for _, text, look_for in examples}
+        menu = self._examples.menu()
+        menu.clear()
+        menu.setToolTipsVisible(True)
+        for name, text, look_for in examples:
+            action = menu.addAction(name)
+            action.setData(text)
+            action.setToolTip(look_for)
+            action.triggered.connect(self._on_example_triggered)
+        self._examples.setVisible(bool(examples))
+        self._show_hint()
+
+    def set_tokens(self, texts: Sequence[str], special: Sequence[bool] = (), prompt_length: int | None = None) -> None:
+        """Show the tokens of the newest run; those from `prompt_length` on were generated."""
+        self._strip.set_tokens(texts, special, prompt_length)
+        if self._strip.measure_range is None:
+            self._legend.set_measure("")
+
+    def set_measure(self, name: str, values: Sequence[float] = (), unit: str = "") -> None:
+        """Colour the tokens by a measure, such as ("loss", losses, "nats"); "" takes the colours away."""
+        self._strip.set_measure(name, values, unit)
+        self._legend.set_measure(name, unit)
+
+    def select_token(self, token: int) -> None:
+        """Select a token; -1 selects none."""
+        self._strip.set_selected(token)
+
+    def focus_prompt(self) -> None:
+        """Let the user type a prompt."""
+        self._edit.setFocus()
+
+    # What is typed
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as it stands."""
+        return self._edit.toPlainText()
+
+    @property
+    def generation(self) -> GenerationSettings:
+        """The settings as they stand."""
+        return self._settings
+
+    # Handlers
+
+    def _on_edit_changed(self) -> None:
+        if not self._showing:
+            self._show_hint()
+            self.promptChanged.emit(self._edit.toPlainText())
+
+    def _on_settings_changed(self) -> None:
+        if self._showing:
+            return
+        self._settings = GenerationSettings(
+            max_new_tokens=self._max_new_tokens.value(),
+            temperature=round(self._temperature.value(), 2),
+            top_k=self._settings.top_k,
+            seed=self._seed.value(),
+        )
+        self.generationChanged.emit(self._settings)
+
+    def _on_example_triggered(self) -> None:
+        action = self.sender()
+        self._edit.set_text(action.data())  # type: ignore[attr-defined]
+        self._edit.setFocus()
+
+    def _show_hint(self) -> None:
+        look_for = self._look_for.get(self._edit.toPlainText(), "")
+        self._hint.setText(look_for)
+        self._hint.setVisible(bool(look_for))
+
+
+def _labelled(box: QAbstractSpinBox, name: str, label: str, tip: str) -> QWidget:
+    box.setObjectName(name)
+    box.setAccessibleName(label)
+    box.setToolTip(tip)
+    box.setKeyboardTracking(False)
+    pair = QWidget()
+    row = QHBoxLayout(pair)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(GRID)
+    words = QLabel(label)
+    words.setBuddy(box)
+    row.addWidget(words)
+    row.addWidget(box)
+    return pair

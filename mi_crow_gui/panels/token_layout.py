@@ -1,0 +1,109 @@
+"""Where the chips of a token strip lie, and how a token is written so that it can be read."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRect
+
+from mi_crow_gui.panels.look import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CHIP_HEIGHT = 3 * GRID
+ROW_STEP = CHIP_HEIGHT + GRID // 2
+_LONGEST = 40
+_SIGNS = {" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\N{NO-BREAK SPACE}": "⍽"}
+
+
+def readable_token(text: str) -> str:
+    """A token with its white space and control characters made visible: " the" as "␣the", a line break as "↵"."""
+    if not text:
+        return "∅"
+    if len(text) > 3 and len(set(text)) == 1 and text[0] in _SIGNS:
+        return f"{_SIGNS[text[0]]}×{len(text)}"
+    shown = "".join(_SIGNS.get(sign, sign) if sign.isprintable() or sign in _SIGNS else _escape(sign) for sign in text)
+    # Spaces within a token separate words and can be seen as they are.
+    shown = re.sub(r"(?<=[^\s␣])␣(?=[^\s␣])", " ", shown)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
+class TokenLayout:
+    """Chips from left to right in rows, as wide as their text; nothing is measured twice."""
+
+    def __init__(self, measure: Callable[[str], int]) -> None:
+        self._measure = measure
+        self._width = 1
+        self._boxes: list[tuple[int, int, int]] = []  # left, row, width
+        self._row_starts: list[int] = []
+        self.labels: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._boxes)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self._row_starts)
+
+    @property
+    def height(self) -> int:
+        """Height of all rows in pixels."""
+        return self.rows * ROW_STEP
+
+    def set_tokens(self, texts: Sequence[str], width: int) -> None:
+        """Lay out these tokens in rows of `width` pixels; what merely grew at the end is only appended."""
+        known = len(self.labels)
+        labels = [readable_token(text) for text in texts]
+        if width != self._width or labels[:known] != self.labels:
+            self._boxes, self._row_starts, self._width, known = [], [], max(1, width), 0
+        self.labels = labels
+        for label in labels[known:]:
+            self._append(self._measure(label) + 2 * GRID)
+
+    def row_tokens(self, first_row: int, last_row: int) -> range:
+        """The tokens that lie in these rows, both included."""
+        if not self._row_starts or first_row >= self.rows:
+            return range(0)
+        first = self._row_starts[max(0, first_row)]
+        end = self._row_starts[last_row + 1] if last_row + 1 < self.rows else len(self._boxes)
+        return range(first, end)
+
+    def box(self, token: int) -> QRect:
+        """Where a token's chip lies."""
+        left, row, width = self._boxes[token]
+        return QRect(left, row * ROW_STEP, width, CHIP_HEIGHT)
+
+    def row(self, token: int) -> int:
+        """The row of a token."""
+        return self._boxes[token][1]
+
+    def token_at(self, x: int, y: int) -> int:
+        """The token under a point, -1 for none."""
+        row = y // ROW_STEP
+        tokens = self.row_tokens(row, row) if y >= 0 else range(0)
+        at = bisect_right(tokens, x, key=lambda token: self._boxes[token][0]) - 1
+        return tokens[at] if at >= 0 and self.box(tokens[at]).contains(x, y) else -1
+
+    def nearest(self, x: int, row: int) -> int:
+        """The token of a row that is closest to `x`, -1 if there is no such row."""
+        tokens = self.row_tokens(row, row) if 0 <= row < self.rows else range(0)
+        return min(tokens, key=lambda token: abs(self.box(token).center().x() - x), default=-1)
+
+    def _append(self, width: int) -> None:
+        width = min(width, self._width)
+        left, row = 0, 0
+        if self._boxes:
+            before_left, row, before_width = self._boxes[-1]
+            left = before_left + before_width + GRID // 2
+        if not self._boxes or left + width > self._width:
+            left, row = 0, self.rows
+            self._row_starts.append(len(self._boxes))
+        self._boxes.append((left, row, width))
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
