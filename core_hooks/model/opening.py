@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    import torch
     from torch import nn
+    from transformers import PreTrainedConfig, PreTrainedModel
 
-    from core_hooks.model.opened import OpenedModel
+    from core_hooks.model.opened import OpenedModel as OpenedModel
     from core_hooks.model.records import ModuleTree
-    from core_hooks.model.reference import ModelReference
+    from core_hooks.model.reference import ModelReference, ModelSummary
 
     Report = Callable[[OpenProgress], None]
 
@@ -65,18 +68,18 @@ def open_model(
     check_device(reference.device)
     _check(cancel)
     report(OpenProgress(f"Reading the hierarchy of {checkpoint.name}"))
-    config, cls, dtype, skeleton = _skeleton(checkpoint, reference)
-    from core_hooks.model.tree import build_tree
-
+    built = _build(checkpoint, reference)
     if on_tree is not None:
-        on_tree(build_tree(skeleton))
-    del skeleton
+        from core_hooks.model.tree import build_tree
+
+        on_tree(build_tree(built.skeleton))
     if not checkpoint.weights:
         raise ModelError(checkpoint.missing)
     _check(cancel)
+    _check_memory(built, reference)
     from core_hooks.model.weights import load_weights
 
-    model, notes = load_weights(cls, config, checkpoint, reference, dtype, on_progress, cancel)
+    model, notes = load_weights(built, reference, on_progress, cancel)
     _check(cancel)
     report(OpenProgress("Reading the tokenizer"))
     from core_hooks.model.tokenizer import load_tokenizer
@@ -87,23 +90,58 @@ def open_model(
     return _finish(model, tokenizer, reference, checkpoint.name, notes + ((note,) if note else ()), None)
 
 
-def open_tree(reference: ModelReference) -> ModuleTree:
-    """Return the hierarchy of a model from its config alone; no weight is read, and none need exist.
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A model without its weights: its files, its config, and its modules on the meta device."""
 
-    A factory has no config, so its model is built to be looked at.
+    checkpoint: Checkpoint
+    config: PreTrainedConfig
+    model_class: type[PreTrainedModel]
+    dtype: torch.dtype
+    skeleton: nn.Module
+
+    def tree(self) -> ModuleTree:
+        """Return the hierarchy."""
+        from core_hooks.model.tree import build_tree
+
+        return build_tree(self.skeleton)
+
+    def summary(self, reference: ModelReference) -> ModelSummary:
+        """Return what will be known of the model once it is open."""
+        from core_hooks.model.summary import summarise
+
+        name, has_tokenizer = self.checkpoint.name, self.checkpoint.has_tokenizer
+        summary = summarise(self.skeleton, self.tree(), reference, name, has_tokenizer)
+        return replace(summary, device=reference.device)
+
+
+def outline(reference: ModelReference) -> Outline:
+    """Return a model without its weights, from its config alone; no weight is read, and none need exist.
+
+    Raises
+    ------
+    ModelError
+        As in `open_model`; also for a factory, which has no config.
+    """
+    if is_factory(reference.source):
+        raise ModelError(f"{reference.source} is a factory, of which nothing is known before it has run; open it.")
+    return _build(find(reference.source), reference)
+
+
+def open_tree(reference: ModelReference) -> ModuleTree:
+    """Return the hierarchy of a model without reading weights; the model of a factory is built to be looked at.
 
     Raises
     ------
     ModelError
         As in `open_model`.
     """
+    if not is_factory(reference.source):
+        return outline(reference).tree()
+    from core_hooks.model.factory import call_factory
     from core_hooks.model.tree import build_tree
 
-    if is_factory(reference.source):
-        from core_hooks.model.factory import call_factory
-
-        return build_tree(call_factory(reference.source, reference.trust_code)[0])
-    return build_tree(_skeleton(find(reference.source), reference)[-1])
+    return build_tree(call_factory(reference.source, reference.trust_code)[0])
 
 
 def find(source: str, on_progress: Report | None = None, cancel: threading.Event | None = None) -> Checkpoint:
@@ -113,11 +151,7 @@ def find(source: str, on_progress: Report | None = None, cancel: threading.Event
         return locate(path)
     from core_hooks.model.hub import fetch
 
-    folder = fetch(source, on_progress, cancel)
-    checkpoint = locate(folder)
-    return Checkpoint(
-        source, checkpoint.folder, checkpoint.config, checkpoint.weights, checkpoint.tensors, checkpoint.missing
-    )
+    return replace(locate(fetch(source, on_progress, cancel)), name=source)
 
 
 def check_device(device: str) -> None:
@@ -131,13 +165,24 @@ def check_device(device: str) -> None:
         raise ModelError(f"There is no device {device!r} on this machine; use {' or '.join(names)}.")
 
 
-def _skeleton(checkpoint: Checkpoint, reference: ModelReference) -> tuple[Any, Any, Any, nn.Module]:
+def _build(checkpoint: Checkpoint, reference: ModelReference) -> Outline:
     from core_hooks.model.architecture import build_without_weights, load_config, model_class, stored_dtype
 
     config = load_config(checkpoint, reference)
     cls = model_class(config, checkpoint, reference)
     dtype = stored_dtype(config, checkpoint, reference)
-    return config, cls, dtype, build_without_weights(cls, config, dtype)
+    return Outline(checkpoint, config, cls, dtype, build_without_weights(cls, config, dtype))
+
+
+def _check_memory(built: Outline, reference: ModelReference) -> None:
+    from core_hooks.model.estimate import free_memory, weight_bytes
+
+    needed, free = weight_bytes(built.skeleton), free_memory(reference.device)
+    if needed > free:
+        raise ModelError(
+            f"{built.checkpoint.name} needs {needed:,} bytes for its weights and {free:,} are free on "
+            f"{reference.device}; close the model that is open, or choose float16 or another device."
+        )
 
 
 def _open_factory(

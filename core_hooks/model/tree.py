@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core_hooks.model.names import unwrap
+from core_hooks.hooks.compiled import unwrap
 from core_hooks.model.records import ModuleRecord, ModuleTree
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
     from core_hooks.model.checkpoint import Checkpoint
+    from core_hooks.model.opening import Outline
     from core_hooks.model.reference import ModelReference
 
 
@@ -70,11 +71,8 @@ class _MappedTensor:
 
 
 def load_weights(
-    cls: type[PreTrainedModel],
-    config: PreTrainedConfig,
-    checkpoint: Checkpoint,
+    outline: Outline,
     reference: ModelReference,
-    dtype: torch.dtype,
     on_progress: Callable[[OpenProgress], None] | None,
     cancel: threading.Event | None,
 ) -> tuple[PreTrainedModel, tuple[str, ...]]:
@@ -92,6 +90,7 @@ def load_weights(
     """
     from safetensors import safe_open
 
+    checkpoint, config = outline.checkpoint, outline.config
     reading = _Reading(checkpoint.nbytes, on_progress, cancel)
     state: dict[str, Any] = {}
     with quiet_transformers():
@@ -101,7 +100,11 @@ def load_weights(
                 for name in file.keys():  # noqa: SIM118 - the file is no mapping
                     nbytes = checkpoint.tensors[name].nbytes
                     state[name] = _MappedTensor(file.get_slice(name), nbytes, reading)
-            options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
+            options: dict[str, Any] = {
+                "dtype": outline.dtype,
+                "output_loading_info": True,
+                "ignore_mismatched_sizes": True,
+            }
             if reference.device != "cpu":
                 options["device_map"] = "auto" if reference.device == "auto" else {"": reference.device}
             if getattr(config, "quantization_config", None):
@@ -111,7 +114,7 @@ def load_weights(
             else:
                 source, options["state_dict"] = None, state
             reading.check()
-            loaded: Any = cls.from_pretrained(source, config=config, **options)
+            loaded: Any = outline.model_class.from_pretrained(source, config=config, **options)
         except (OpeningCancelled, ModelError):
             raise
         except MemoryError as error:

@@ -1,0 +1,1 @@
+"""The commands of `core-hooks`, one module each."""
