@@ -19,9 +19,16 @@ ROW_HEIGHT = 3 * GRID
 class CellDelegate(QStyledItemDelegate):
     """Rows are at least ROW_HEIGHT high, long texts lose their middle, right-aligned ones keep off the next column."""
 
-    def __init__(self, parent: QObject | None = None, *, fixed: bool = False) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        *,
+        fixed: bool = False,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    ) -> None:
         super().__init__(parent)
         self._fixed = fixed
+        self._elide = elide
 
     def sizeHint(  # noqa: D102 - Qt's
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -33,7 +40,7 @@ class CellDelegate(QStyledItemDelegate):
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         super().initStyleOption(option, index)
-        option.textElideMode = Qt.TextElideMode.ElideMiddle
+        option.textElideMode = self._elide
         if self._fixed:
             option.font = fixed_font()
         if option.displayAlignment & Qt.AlignmentFlag.AlignRight and option.text:

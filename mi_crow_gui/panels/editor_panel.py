@@ -1,0 +1,243 @@
+"""The controller of the selected site: written, checked, applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QKeySequence, QPalette, QShortcut
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QStyle,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
+from mi_crow_gui.panels.code_editor import CodeEditor
+from mi_crow_gui.panels.flow_layout import FlowLayout
+from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.panels.site_label import SiteLabel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NO_SITE = "No module selected"
+_HINT_NO_SITE = "Select a module in the tree to write a controller for it."
+_HINT_EMPTY = "Write what the module should give out instead, then Apply (Ctrl+Return)."
+_EXAMPLES = (
+    ("lambda x: x * 0.5", "Halve everything the module gives out", "lambda x: x * 0.5"),
+    (
+        "def control(x, ctx): …",
+        "Zero the last token while the prompt is read; x is [batch, tokens, channels]",
+        "def control(x, ctx):\n    # ctx: layer, step, tokens, run\n    if ctx.step == 0:\n        x = x.clone()\n"
+        "        x[:, -1] = 0\n    return x\n",
+    ),
+)
+_SHOWN_PROBLEMS = 3
+
+
+class EditorPanel(QWidget):
+    """Shows one site's text; says what was typed, and asks to apply it or to go back to what is applied."""
+
+    textEdited = Signal(str, str)  # site, text
+    applyRequested = Signal(str, str)  # site, text
+    revertRequested = Signal(str)  # site
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._applied = ""
+        self._showing = False
+        self._problems: list[tuple[int, str]] = []
+        self._runtime: tuple[int, str] | None = None
+
+        self._site = SiteLabel()
+        self._site.setAccessibleName("Site of the controller")
+        self._state = QLabel()
+        self._state.setObjectName("controllerState")
+        self._state.setAccessibleName("State of the controller")
+        self._state.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._revert = QPushButton("Revert")
+        self._revert.setObjectName("controllerRevert")
+        self._revert.setAccessibleName("Revert to the applied text")
+        self._revert.setToolTip("Go back to the text that is applied")
+        self._revert.clicked.connect(self._on_revert_clicked)
+        self._apply = QPushButton("Apply")
+        self._apply.setObjectName("controllerApply")
+        self._apply.setAccessibleName("Apply the controller")
+        self._apply.setToolTip("Put this controller on the site  (Ctrl+Return)")
+        self._apply.clicked.connect(self.apply)
+
+        self._edit = CodeEditor()
+        self._edit.setObjectName("controllerEdit")
+        self._edit.setAccessibleName("Controller code")
+        self._edit.textChanged.connect(self._on_edit_changed)
+        self._edit.applyPressed.connect(self.apply)
+        self._examples = QWidget()
+        row = FlowLayout(self._examples)
+        words = QLabel("Begin with")
+        words.setMinimumHeight(ROW_HEIGHT)
+        row.addWidget(words)
+        for label, tip, text in _EXAMPLES:
+            row.addWidget(self._example_button(label, tip, text))
+
+        self._list = QListWidget()
+        self._list.setObjectName("controllerProblems")
+        self._list.setAccessibleName("Problems of the controller")
+        self._list.setItemDelegate(CellDelegate(self._list, elide=Qt.TextElideMode.ElideRight))
+        self._list.setUniformItemSizes(True)
+        self._list.setIconSize(QSize(2 * GRID, 2 * GRID))
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self._list.itemActivated.connect(self._on_problem_activated)
+        self._list.itemClicked.connect(self._on_problem_activated)
+        copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self._list)
+        copy.setContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.activated.connect(self._on_copy_activated)
+
+        header = QHBoxLayout()
+        header.setSpacing(GRID)
+        header.addWidget(self._site, 1)
+        for part in (self._state, self._revert, self._apply):
+            header.addWidget(part)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(GRID, GRID, GRID, GRID)
+        layout.setSpacing(GRID)
+        layout.addLayout(header)
+        layout.addWidget(self._examples)
+        layout.addWidget(self._edit, 1)
+        layout.addWidget(self._list)
+        self.set_site(None)
+
+    # Setters
+
+    def set_site(self, site: str | None, text: str = "", applied_text: str = "") -> None:
+        """Show the text of a site; `applied_text` is what its controller runs, "" if it has none. None: no site."""
+        other = site != self._site.site
+        self._applied = applied_text
+        self._site.set_site(site, instead=_NO_SITE)
+        self._edit.setPlaceholderText(_HINT_NO_SITE if site is None else _HINT_EMPTY)
+        if other:
+            self._problems, self._runtime = [], None
+        self._showing = True
+        self._edit.set_text(text, fresh=other)
+        self._showing = False
+        self._edit.setEnabled(site is not None)
+        self._show_problems()
+        self._show_state()
+
+    def set_problems(self, problems: Sequence[tuple[int, str]]) -> None:
+        """What is wrong with the text as it stands: (line from 1, or 0 for the whole; sentence)."""
+        self._problems = list(problems)
+        self._show_problems()
+        self._show_state()
+
+    def set_runtime_error(self, line: int, message: str) -> None:
+        """What went wrong when the applied text ran; an empty message takes it back."""
+        self._runtime = (line, message) if message else None
+        self._show_problems()
+        self._show_state()
+
+    def focus_editor(self) -> None:
+        """Let the user type."""
+        self._edit.setFocus()
+
+    # What is written
+
+    @property
+    def site(self) -> str | None:
+        """The site whose controller is shown."""
+        return self._site.site
+
+    @property
+    def text(self) -> str:
+        """The text as it stands."""
+        return self._edit.toPlainText()
+
+    def apply(self) -> None:
+        """Ask to put the text on the site, if it can be applied."""
+        if self._can_apply():
+            self.applyRequested.emit(self._site.site, self.text)
+
+    # Handlers
+
+    def _on_edit_changed(self) -> None:
+        if self._showing or self._site.site is None:
+            return
+        # What went wrong before may be mended now; running it again will tell.
+        if self._runtime is not None:
+            self._runtime = None
+            self._show_problems()
+        self._show_state()
+        self.textEdited.emit(self._site.site, self.text)
+
+    def _on_revert_clicked(self) -> None:
+        if self._site.site is not None:
+            self.revertRequested.emit(self._site.site)
+
+    def _on_problem_activated(self, item: QListWidgetItem) -> None:
+        line = item.data(Qt.ItemDataRole.UserRole)
+        if line:
+            self._edit.go_to_line(line)
+
+    def _on_copy_activated(self) -> None:
+        item = self._list.currentItem()
+        if item is not None:
+            QGuiApplication.clipboard().setText(item.text())
+
+    def _on_example_clicked(self) -> None:
+        self._edit.set_text(self.sender().property("example"), fresh=False)
+        self._edit.setFocus()
+
+    # Inside
+
+    def _example_button(self, label: str, tip: str, text: str) -> QPushButton:
+        button = QPushButton(label)
+        button.setAccessibleName(f"Insert the example {label}")
+        button.setToolTip(tip)
+        button.setFont(fixed_font())
+        button.setProperty("example", text)
+        button.clicked.connect(self._on_example_clicked)
+        return button
+
+    def _can_apply(self) -> bool:
+        text = self.text
+        changed = text != self._applied or self._runtime is not None
+        return self._site.site is not None and bool(text.strip()) and changed and not self._problems
+
+    def _show_state(self) -> None:
+        site, text = self._site.site, self.text
+        empty = not text.strip()
+        if site is None:
+            state = ""
+        elif empty:
+            state = "empty"
+        elif text == self._applied:
+            state = "applied, but failed" if self._runtime is not None else "applied"
+        else:
+            state = "edited, not applied"
+        self._state.setText(state)
+        self._examples.setVisible(site is not None and empty)
+        self._apply.setEnabled(self._can_apply())
+        self._revert.setEnabled(site is not None and text != self._applied and bool(self._applied or text))
+
+    def _show_problems(self) -> None:
+        rows = [(line, message, "") for line, message in self._problems]
+        if self._runtime is not None:
+            rows.append((*self._runtime, "when it ran: "))
+        self._list.clear()
+        icon = self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning)
+        for line, message, when in rows:
+            place = f"Line {line}, {when}" if line and when else f"Line {line}: " if line else when.capitalize()
+            item = QListWidgetItem(icon, f"{place}{message}")
+            item.setToolTip(message)
+            item.setData(Qt.ItemDataRole.UserRole, line)
+            self._list.addItem(item)
+        shown = min(len(rows), _SHOWN_PROBLEMS)
+        self._list.setFixedHeight(shown * ROW_HEIGHT + 2 * self._list.frameWidth())
+        self._list.setVisible(bool(rows))
+        self._edit.set_problems({line: message for line, message, _ in reversed(rows) if line})
