@@ -6,31 +6,14 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from core_hooks.hooks.compiled import unwrap
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import nn
 
-# Modules that only wrap another one, by class name, and the attribute under which they hold it. Names rather
-# than classes: importing the distributed packages costs time that a model without them need not spend.
-WRAPPERS = {
-    "OptimizedModule": "_orig_mod",
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-    "FullyShardedDataParallel": "_fsdp_wrapped_module",
-}
-
 _NUMBER = re.compile(r"\d+")
-
-
-def unwrap(module: nn.Module) -> nn.Module:
-    """Return the module inside ``torch.compile`` and data-parallel wrappers; any other module is returned."""
-    while True:
-        attribute = WRAPPERS.get(type(module).__name__)
-        inner = module._modules.get(attribute) if attribute else None
-        if inner is None:
-            return module
-        module = inner
 
 
 def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -68,9 +51,7 @@ class LayerNames:
         self.prefix = type(unwrap(model)).__name__.lower()
         self._modules = dict(walk(model))
         self._first_names: dict[nn.Module, str] = {}
-        self._canonical = {
-            name: self._first_names.setdefault(module, name) for name, module in self._modules.items()
-        }
+        self._canonical = {name: self._first_names.setdefault(module, name) for name, module in self._modules.items()}
         self.positions = tuple(self._modules)[1:]
         self._aliases: dict[str, list[str]] = {self.prefix: [""]}
         for name in self.positions:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from core_hooks.model.names import LayerNames, close_matches, resolve, unwrap, walk
+from core_hooks.hooks.compiled import unwrap
+from core_hooks.model.names import LayerNames, close_matches, resolve, walk
 
 
 class Attention(nn.Module):
