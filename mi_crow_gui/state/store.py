@@ -193,7 +193,8 @@ class DocumentStore(QObject):
 
     def add_plot(self, plot: PlotSpec) -> str:
         """Add a plot and give its id."""
-        self._edit(f"Add {plot.kind} of {_site_text(plot.site)}", edits.add_plot(self._workspace, plot))
+        of_site = "" if plot.site is None else f" of {_site_text(plot.site)}"
+        self._edit(f"Add {plot.kind}{of_site}", edits.add_plot(self._workspace, plot))
         return plot.id
 
     def remove_plot(self, plot_id: str) -> None:

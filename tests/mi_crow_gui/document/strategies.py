@@ -41,7 +41,9 @@ hooks = st.builds(
     options=options,
     id=ids,
 )
-plots = st.builds(PlotSpec, kind=st.sampled_from(["heatmap", "trace"]), site=st.none() | sites, tab=texts, options=options, id=ids)
+plots = st.builds(
+    PlotSpec, kind=st.sampled_from(["heatmap", "trace"]), site=st.none() | sites, tab=texts, options=options, id=ids
+)
 workspaces = st.builds(
     Workspace,
     model=models,
