@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core_hooks.model.errors import ModelError
+from core_hooks.model.gguf_header import read_gguf_header
 from core_hooks.model.safetensors_header import read_header
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def locate(path: Path) -> Checkpoint:
     except OSError as error:
         raise ModelError(f"{path} can't be read ({error.strerror or error}); check its permissions.") from error
     if path.suffix == ".gguf":
-        return Checkpoint(path.stem, path.parent, weights=(path,))
+        return _gguf(path)
     if path.suffix == ".safetensors":
         config = read_json(path.parent / "config.json", beside=path)
         return Checkpoint(path.stem, path.parent, config, (path,), read_header(path))
@@ -102,7 +103,7 @@ def _folder(folder: Path) -> Checkpoint:
     if not (folder / "config.json").exists():
         ggufs = sorted(folder.glob("*.gguf"))
         if len(ggufs) == 1:
-            return Checkpoint(name, folder, weights=(ggufs[0],))
+            return _gguf(ggufs[0])
         if ggufs:
             raise ModelError(f"{folder} holds {len(ggufs)} GGUF files; open one of them, for example {ggufs[0]}.")
     config = read_json(folder / "config.json")
@@ -136,6 +137,11 @@ def _folder(folder: Path) -> Checkpoint:
     for file in files:
         tensors.update(read_header(file))
     return Checkpoint(name, folder, config, tuple(files), tensors)
+
+
+def _gguf(path: Path) -> Checkpoint:
+    read_gguf_header(path)
+    return Checkpoint(path.stem, path.parent, weights=(path,))
 
 
 def read_json(path: Path, beside: Path | None = None) -> dict[str, Any]:

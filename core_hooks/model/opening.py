@@ -68,6 +68,7 @@ def open_model(
     check_device(reference.device)
     _check(cancel)
     report(OpenProgress(f"Reading the hierarchy of {checkpoint.name}"))
+    checkpoint = _unpacked(checkpoint, reference)
     built = _build(checkpoint, reference)
     if on_tree is not None:
         from core_hooks.model.tree import build_tree
@@ -77,6 +78,12 @@ def open_model(
         raise ModelError(checkpoint.missing)
     _check(cancel)
     _check_memory(built, reference)
+    if checkpoint.is_gguf:
+        from core_hooks.model.gguf_cache import GgufCache
+
+        folder = GgufCache().unpack(checkpoint.weights[0], reference.dtype, on_progress, cancel)
+        checkpoint = replace(locate(folder), name=checkpoint.name)
+        built = _build(checkpoint, reference)
     from core_hooks.model.weights import load_weights
 
     model, notes = load_weights(built, reference, on_progress, cancel)
@@ -125,7 +132,7 @@ def outline(reference: ModelReference) -> Outline:
     """
     if is_factory(reference.source):
         raise ModelError(f"{reference.source} is a factory, of which nothing is known before it has run; open it.")
-    return _build(find(reference.source), reference)
+    return _build(_unpacked(find(reference.source), reference), reference)
 
 
 def open_tree(reference: ModelReference) -> ModuleTree:
@@ -172,6 +179,16 @@ def _build(checkpoint: Checkpoint, reference: ModelReference) -> Outline:
     cls = model_class(config, checkpoint, reference)
     dtype = stored_dtype(config, checkpoint, reference)
     return Outline(checkpoint, config, cls, dtype, build_without_weights(cls, config, dtype))
+
+
+def _unpacked(checkpoint: Checkpoint, reference: ModelReference) -> Checkpoint:
+    """Return the safetensors in the cache for a GGUF that was opened before, else `checkpoint` itself."""
+    if not checkpoint.is_gguf:
+        return checkpoint
+    from core_hooks.model.gguf_cache import GgufCache
+
+    folder = GgufCache().find(checkpoint.weights[0], reference.dtype)
+    return replace(locate(folder), name=checkpoint.name) if folder is not None else checkpoint
 
 
 def _check_memory(built: Outline, reference: ModelReference) -> None:
