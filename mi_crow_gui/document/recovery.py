@@ -92,11 +92,12 @@ class RecoveryFile:
         with self._one_at_a_time:
             self.path.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """End well: remove the file for good; a write that comes later does nothing."""
+    def close(self, *, keep: bool = False) -> None:
+        """End well: remove the file, or leave it to be offered at the next start; later writes do nothing."""
         with self._one_at_a_time:
             self._closed = True
-            self.path.unlink(missing_ok=True)
+            if not keep:
+                self.path.unlink(missing_ok=True)
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None

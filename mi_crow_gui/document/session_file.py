@@ -54,6 +54,11 @@ class LoadedSession:
     notes: tuple[str, ...] = ()
     origin: str = ""
 
+    @property
+    def needs_review(self) -> bool:
+        """True while there is code in it that nobody here has accepted."""
+        return any(not hook.trusted for hook in self.workspace.hooks)
+
 
 def dumps(workspace: Workspace, origin: str = "") -> str:
     """The text of a session file, signed by this machine."""

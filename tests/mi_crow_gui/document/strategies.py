@@ -16,7 +16,7 @@ texts = st.text(max_size=12)
 ids = st.text("0123456789abcdef", min_size=4, max_size=4)
 kinds = st.sampled_from(["capture", "controller", "plugin_kind"])
 stages = st.sampled_from(["before", "after"])
-options = st.lists(st.tuples(texts, texts), max_size=2).map(lambda pairs: tuple(sorted(pairs)))
+options = st.dictionaries(texts, texts, max_size=2).map(lambda pairs: tuple(sorted(pairs.items())))
 models = st.none() | st.builds(
     ModelReference,
     source=st.text(min_size=1, max_size=12),

@@ -65,6 +65,14 @@ def test_ending_well_leaves_nothing_behind_and_later_writes_do_nothing(folder):
     assert list(folder.iterdir()) == []
 
 
+def test_work_that_was_not_saved_can_be_left_for_the_next_start(folder):
+    recovery = RecoveryFile(folder)
+    recovery.write(TYPED)
+    recovery.close(keep=True)
+    (orphan,) = find_orphans(folder)
+    assert orphan.read().workspace == TYPED
+
+
 def test_nothing_is_made_before_the_first_write(folder):
     recovery = RecoveryFile(folder)
     recovery.clear()

@@ -52,7 +52,12 @@ def test_a_session_comes_back_as_it_was_saved(tmp_path):
     save(path, WORKSPACE)
     loaded = load(path)
     assert loaded.workspace == WORKSPACE
-    assert (loaded.foreign, loaded.notes) == (False, ())
+    assert (loaded.foreign, loaded.needs_review, loaded.notes) == (False, False, ())
+
+
+def test_a_foreign_session_without_code_needs_no_review():
+    loaded = loads(on_another_machine(dumps(Workspace(hooks=WORKSPACE.hooks[:1]))))
+    assert (loaded.foreign, loaded.needs_review, loaded.notes) == (True, False, ())
 
 
 @in_one_folder
@@ -76,6 +81,7 @@ def test_code_of_another_machine_opens_switched_off_and_the_rest_stays_on():
         (False, False),
     ]
     assert loaded.workspace.hooks[1].code == "lambda x: 0 * x"
+    assert loaded.needs_review
     assert "2 hooks with code are switched off until reviewed" in loaded.notes[0]
 
 

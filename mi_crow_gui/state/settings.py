@@ -1,0 +1,160 @@
+"""What the program remembers of a person between sessions: an INI file behind typed accessors.
+
+QSettings gives booleans of an INI file back as strings, a list of one element as a string and an empty list as None.
+So every value is stored as one plain text, and read back by an accessor that knows its type; what can't be read,
+whoever wrote it, counts as not there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSettings
+
+from mi_crow_gui.document.folders import config_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+THEMES = ("system", "light", "dark")
+RECENT_LIMIT = 10
+
+
+class Settings:
+    """The settings of one INI file; `fresh` forgets what it holds, whatever state it is in.
+
+    Parameters
+    ----------
+    path
+        The file; by default the one in the user's configuration folder.
+    """
+
+    def __init__(self, path: Path | None = None, *, fresh: bool = False) -> None:
+        self.path = path or config_folder() / "settings.ini"
+        self._file = QSettings(str(self.path), QSettings.Format.IniFormat)
+        if fresh:
+            self._file.clear()
+
+    def save(self) -> None:
+        """Write to disk now rather than a moment later."""
+        self._file.sync()
+
+    # named settings
+
+    @property
+    def theme(self) -> str:
+        """The look: "system", "light" or "dark"."""
+        theme = self.text("window/theme", "system")
+        return theme if theme in THEMES else "system"
+
+    @theme.setter
+    def theme(self, theme: str) -> None:
+        self.set_text("window/theme", theme)
+
+    @property
+    def window_geometry(self) -> bytes:
+        """What `QWidget.saveGeometry` gave; empty if never saved."""
+        return self.blob("window/geometry")
+
+    @window_geometry.setter
+    def window_geometry(self, geometry: bytes) -> None:
+        self.set_blob("window/geometry", geometry)
+
+    @property
+    def window_state(self) -> bytes:
+        """What `QMainWindow.saveState` gave; empty if never saved."""
+        return self.blob("window/state")
+
+    @window_state.setter
+    def window_state(self, state: bytes) -> None:
+        self.set_blob("window/state", state)
+
+    @property
+    def docks_locked(self) -> bool:
+        """Whether docks stay where they are."""
+        return self.flag("window/docks_locked", True)
+
+    @docks_locked.setter
+    def docks_locked(self, locked: bool) -> None:
+        self.set_flag("window/docks_locked", locked)
+
+    @property
+    def torch_threads(self) -> int:
+        """Threads that torch may use; 0 leaves the choice to the program."""
+        return max(0, self.whole("model/torch_threads", 0))
+
+    @torch_threads.setter
+    def torch_threads(self, threads: int) -> None:
+        self.set_whole("model/torch_threads", threads)
+
+    def recent(self, kind: str) -> tuple[str, ...]:
+        """What was opened last of a kind ("models", "captures", "sessions"), the latest first."""
+        return self.texts(f"recent/{kind}")[:RECENT_LIMIT]
+
+    def add_recent(self, kind: str, name: str) -> None:
+        """Put a name first among the recent ones of its kind."""
+        others = [other for other in self.recent(kind) if other != name]
+        self.set_texts(f"recent/{kind}", [name, *others][:RECENT_LIMIT])
+
+    def remove_recent(self, kind: str, name: str) -> None:
+        """Forget a name, such as one that no longer opens."""
+        self.set_texts(f"recent/{kind}", [other for other in self.recent(kind) if other != name])
+
+    # typed accessors
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text."""
+        value = self._file.value(name)
+        return value if isinstance(value, str) else default
+
+    def set_text(self, name: str, value: str) -> None:
+        """Remember a text."""
+        self._file.setValue(name, value)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A yes or no."""
+        return {"true": True, "false": False}.get(self.text(name), default)
+
+    def set_flag(self, name: str, value: bool) -> None:
+        """Remember a yes or no."""
+        self.set_text(name, "true" if value else "false")
+
+    def whole(self, name: str, default: int = 0) -> int:
+        """A whole number."""
+        try:
+            return int(self.text(name))
+        except ValueError:
+            return default
+
+    def set_whole(self, name: str, value: int) -> None:
+        """Remember a whole number."""
+        self.set_text(name, str(value))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Several texts, possibly none."""
+        try:
+            values = json.loads(self.text(name))
+        except (ValueError, RecursionError):
+            return ()
+        if not isinstance(values, list):
+            return ()
+        return tuple(value for value in values if isinstance(value, str))
+
+    def set_texts(self, name: str, values: Sequence[str]) -> None:
+        """Remember several texts."""
+        self.set_text(name, json.dumps(list(values)))
+
+    def blob(self, name: str) -> bytes:
+        """Bytes; empty if there are none."""
+        try:
+            return base64.b64decode(self.text(name), validate=True)
+        except (binascii.Error, ValueError):
+            return b""
+
+    def set_blob(self, name: str, value: bytes) -> None:
+        """Remember bytes."""
+        self.set_text(name, base64.b64encode(value).decode())
