@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QMenu,
     QStyle,
     QStyleOptionViewItem,
-    QTableView,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -25,6 +22,7 @@ from mi_crow_gui.itemmodels.hooks_table_model import ERROR_ROLE, HookColumn, Hoo
 from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
 from mi_crow_gui.panels.empty_hint import EmptyHint
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.row_table import RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,41 +202,17 @@ class HooksPanel(QWidget):
         self._count.setText(", ".join(parts))
 
 
-class _HooksView(QTableView):
+class _HooksView(RowTable):
     """The table itself: space switches, Delete removes, Alt with an arrow reorders."""
 
     toggleRequested = Signal()
     removeRequested = Signal()
-    copyRequested = Signal()
     moveRequested = Signal(int)
 
     def __init__(self, model: HooksTableModel) -> None:
-        super().__init__()
-        self.setObjectName("hooksTable")
-        self.setAccessibleName("Attached hooks")
-        self.setModel(model)
-        self.setShowGrid(False)
-        self.setTabKeyNavigation(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setWordWrap(False)
-        self.setItemDelegate(CellDelegate(self))
-        for column in _FIXED:
-            self.setItemDelegateForColumn(column, CellDelegate(self, fixed=True))
+        super().__init__(model, "hooksTable", "Attached hooks", _CHARACTERS, _FIXED)
         for column in (HookColumn.KIND, HookColumn.ERROR):
             self.setItemDelegateForColumn(column, _ProblemDelegate(self))
-        rows = self.verticalHeader()
-        rows.setVisible(False)
-        rows.setDefaultSectionSize(ROW_HEIGHT)
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setStretchLastSection(True)
-        for column, characters in zip(HookColumn, _CHARACTERS, strict=True):
-            self.setColumnWidth(column, characters * self.fontMetrics().averageCharWidth())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         alt = event.modifiers() == Qt.KeyboardModifier.AltModifier
@@ -246,8 +220,6 @@ class _HooksView(QTableView):
             self.toggleRequested.emit()
         elif event.matches(QKeySequence.StandardKey.Delete) or event.key() == Qt.Key.Key_Backspace:
             self.removeRequested.emit()
-        elif event.matches(QKeySequence.StandardKey.Copy):
-            self.copyRequested.emit()
         elif alt and event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             self.moveRequested.emit(-1 if event.key() == Qt.Key.Key_Up else 1)
         else:
