@@ -147,8 +147,9 @@ class DocumentStore(QObject):
 
     def detach(self, ids: Collection[str]) -> None:
         """Take hooks off."""
-        meant = [hook for hook in self._workspace.hooks if hook.id in ids]
-        self._edit(f"Detach {_hooks_text(meant)}", edits.remove_hooks(self._workspace, ids))
+        gone = frozenset(ids)
+        meant = [hook for hook in self._workspace.hooks if hook.id in gone]
+        self._edit(f"Detach {_hooks_text(meant)}", edits.remove_hooks(self._workspace, gone))
 
     def detach_sites(self, sites: Collection[str], kind: str | None = CAPTURE) -> None:
         """Take off the hooks of these sites: those of one kind, or all (None)."""
@@ -203,8 +204,9 @@ class DocumentStore(QObject):
 
     def remove_plots(self, ids: Collection[str]) -> None:
         """Remove plots in one step."""
-        amount = sum(plot.id in ids for plot in self._workspace.plots)
-        self._edit(f"Remove {plural(amount, 'plot')}", edits.remove_plots(self._workspace, ids))
+        after = edits.remove_plots(self._workspace, ids)
+        amount = len(self._workspace.plots) - len(after.plots)
+        self._edit(f"Remove {plural(amount, 'plot')}", after)
 
     def set_plot(self, plot: PlotSpec) -> None:
         """Replace the plot with this id: another site, tab or settings."""
