@@ -51,5 +51,7 @@ class ActingHook(Hook):
     def _control(self, module: nn.Module, input: Any, output: Any) -> Any:
         raise NotImplementedError
 
-    def _only_detects(self) -> bool:
-        return self.detects and not self.controls and type(self)._hook_fn is ActingHook._hook_fn
+    def _torch_hook_kind(self) -> str:
+        if self.detects is self.controls or type(self)._hook_fn is not ActingHook._hook_fn:
+            return "act"
+        return "detect" if self.detects else "control"

@@ -9,11 +9,14 @@ import torch
 
 from core_hooks.hooks.acting_hook import ActingHook
 from core_hooks.hooks.extraction import extract_tensor_from_input
-from core_hooks.hooks.hook_type import HookType
+from core_hooks.hooks.hook_type import FORWARD, HookType
 from core_hooks.hooks.nested import Path, Select, find_all, find_input, find_output, find_selected, follow, replace
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+Tensor = torch.Tensor
 
 
 class Controller(ActingHook):
@@ -69,15 +72,13 @@ class Controller(ActingHook):
         super().__init__(hook_type=hook_type, hook_id=hook_id, layer_signature=layer_signature, **options)
         if apply_to not in (None, "first", "all"):
             raise ValueError(f"apply_to must be 'first' or 'all', got: {apply_to!r}")
-        given = {
-            "select": select,
-            "apply_to": apply_to,
-            "preserve_dtype": preserve_dtype,
-            "allow_shape_change": allow_shape_change,
-            "refuse_nan": refuse_nan,
-            "errors": errors,
-        }
-        self.__dict__.update({name: value for name, value in given.items() if value is not None})
+        # Set on the instance even where the class has the value: that is where looking them up is fast.
+        self.select = self.select if select is None else select
+        self.apply_to = self.apply_to if apply_to is None else apply_to
+        self.preserve_dtype = self.preserve_dtype if preserve_dtype is None else preserve_dtype
+        self.allow_shape_change = self.allow_shape_change if allow_shape_change is None else allow_shape_change
+        self.refuse_nan = self.refuse_nan if refuse_nan is None else refuse_nan
+        self.errors = self.errors if errors is None else errors
 
     @abstractmethod
     def modify_activations(
@@ -102,38 +103,21 @@ class Controller(ActingHook):
         """
 
     def _control(self, module: nn.Module, input: Any, output: Any) -> Any:
-        before = self._hook_type is not HookType.FORWARD
+        before = self._hook_type is not FORWARD
         value = input if before else output
-        if isinstance(value, torch.Tensor) and self.select is None:
-            path: Path = ()
-            target = value
-        else:
-            paths = self._paths(value, before)
-            if not paths:
-                self._found_nothing(value)
-                return None
-            if len(paths) > 1:
-                return self._control_all(module, input, value, paths, before)
-            path = paths[0]
-            target = follow(value, path)
-        if before:
-            result = self.modify_activations(module, target, None)
-        else:
-            result = self.modify_activations(module, _first_input(input), target)
-        if result is None or result is target:
+        paths = self._paths(value, before)
+        if not paths:
+            self._found_nothing(value)
             return None
-        return replace(value, path, self._fitting(result, target)) if path else self._fitting(result, target)
-
-    def _control_all(self, module: nn.Module, input: Any, value: Any, paths: list[Path], before: bool) -> Any:
         changed = value
         for path in paths:
             target = follow(value, path)
             if before:
                 result = self.modify_activations(module, target, None)
             else:
-                result = self.modify_activations(module, _first_input(input), target)
+                result = self.modify_activations(module, extract_tensor_from_input(input), target)
             if result is not None and result is not target:
-                changed = replace(changed, path, self._fitting(result, target))
+                changed = replace(changed, path, self.fitting(result, target))
         return None if changed is value else changed
 
     def _paths(self, value: Any, before: bool) -> list[Path]:
@@ -145,18 +129,26 @@ class Controller(ActingHook):
             path = find_input(value) if before else find_output(value)
         return [] if path is None else [path]
 
-    def _fitting(self, result: Any, target: torch.Tensor) -> torch.Tensor:
-        """Return the result as it may take the target's place; raise if it may not."""
-        if not isinstance(result, torch.Tensor):
+    def fitting(self, result: Any, target: torch.Tensor) -> torch.Tensor:
+        """Return the result as it may take the target's place; raise if it may not.
+
+        Raises
+        ------
+        TypeError
+            For something that is not a tensor, or holds another kind of number.
+        ValueError
+            For another shape, or NaN where it is refused.
+        """
+        if not isinstance(result, Tensor):
             raise TypeError(f"modify_activations must return a torch.Tensor or None, got {type(result).__name__}")
-        if result.shape != target.shape and not self.allow_shape_change:
+        if not self.allow_shape_change and result.shape != target.shape:
             raise ValueError(
                 f"The result has shape {tuple(result.shape)}, the tensor it replaces {tuple(target.shape)}; "
                 "allow_shape_change=True accepts that"
             )
         if result.dtype is not target.dtype:
             result = self._of_fitting_dtype(result, target)
-        if result.device != target.device:
+        if not (result.is_cpu and target.is_cpu) and result.device != target.device:
             result = result.to(target.device)
         if self.refuse_nan:
             _refuse_new_nonfinite(result, target)
@@ -172,12 +164,6 @@ class Controller(ActingHook):
                 "converting would lose values"
             )
         return result
-
-
-def _first_input(input: Any) -> torch.Tensor | None:
-    if type(input) is tuple and input and isinstance(input[0], torch.Tensor):
-        return input[0]
-    return extract_tensor_from_input(input)
 
 
 def _number_kind(dtype: torch.dtype) -> str:

@@ -8,12 +8,15 @@ import torch
 
 from core_hooks.hooks.controller import Controller
 from core_hooks.hooks.errors import ActivationError, StopForward
-from core_hooks.hooks.hook_type import HookType
+from core_hooks.hooks.hook_type import FORWARD, HookType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import nn
+
+
+Tensor = torch.Tensor
 
 
 class FunctionController(Controller):
@@ -63,15 +66,29 @@ class FunctionController(Controller):
         RuntimeError
             When the function fails or returns something that is not a tensor.
         """
-        target = output if self._hook_type is HookType.FORWARD else inputs
-        if not isinstance(target, torch.Tensor):
+        target = output if self._hook_type is FORWARD else inputs
+        if not isinstance(target, Tensor):
             return target
         try:
             result = self.function(target)
-            if not isinstance(result, torch.Tensor):
-                raise TypeError(f"Function must return a torch.Tensor, got: {type(result)}")
+            _insist_on_tensor(result)
         except StopForward:
             raise
         except Exception as error:
             raise ActivationError(f"Error applying function in FunctionController {self.id}: {error}") from error
         return result
+
+    def fitting(self, result: Any, target: torch.Tensor) -> torch.Tensor:
+        """Return the result as it may take the target's place; raise if it may not."""
+        _insist_on_tensor(result)
+        return super().fitting(result, target)
+
+    def _torch_hook_kind(self) -> str:
+        kind = super()._torch_hook_kind()
+        own = type(self).modify_activations is FunctionController.modify_activations
+        return "function" if kind == "control" and own else kind
+
+
+def _insist_on_tensor(result: object) -> None:
+    if not isinstance(result, Tensor):
+        raise TypeError(f"Function must return a torch.Tensor, got: {type(result)}")

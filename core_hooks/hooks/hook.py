@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 
 from core_hooks.hooks.errors import HookError, root_cause
-from core_hooks.hooks.hook_type import HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType, as_hook_type
+from core_hooks.hooks.hook_type import (
+    FORWARD,
+    HOOK_FUNCTION_INPUT,
+    HOOK_FUNCTION_OUTPUT,
+    HookType,
+    as_hook_type,
+)
 from core_hooks.hooks.run import current_run
 from core_hooks.hooks.torch_hook import TorchHook, beyond_torch_hook
 
@@ -189,13 +195,14 @@ class Hook(ABC):
             with torch.inference_mode(False):
                 self._traced_fires = torch.zeros((), dtype=torch.int64, device="cpu")
         torch_hook = TorchHook(self, self._traced_fires)
-        pure_detector = self._only_detects()
-        if self._hook_type is HookType.FORWARD:
-            return torch_hook.detect_forward if pure_detector else torch_hook.act_forward
-        return torch_hook.detect_pre if pure_detector else torch_hook.act_pre
+        kind = self._torch_hook_kind()
+        when = "forward" if self._hook_type is FORWARD else "pre"
+        call: Callable[..., Any] = getattr(torch_hook, f"{kind}_{when}")
+        return call
 
-    def _only_detects(self) -> bool:
-        return False
+    def _torch_hook_kind(self) -> str:
+        """Return the first part of the names of the ``TorchHook`` methods that call this hook."""
+        return "act"
 
     def _fail(self, error: Exception) -> None:
         """Record a failure, then raise it or disable the hook, whichever ``errors`` asks for."""

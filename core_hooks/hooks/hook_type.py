@@ -22,6 +22,10 @@ class HookType(str, Enum):  # noqa: UP042 - StrEnum would change str() for progr
     PRE_FORWARD = "pre_forward"
 
 
+# Looking a member up on its class costs more than anything else a hook does on its way to its work.
+FORWARD = HookType.FORWARD
+
+
 def as_hook_type(value: HookType | str) -> HookType:
     """Return the ``HookType`` meant by a member or its string; ``ValueError`` for anything else."""
     if isinstance(value, HookType):

@@ -11,7 +11,7 @@ from torch.compiler import is_dynamo_compiling
 from core_hooks.hooks.capture import Capture, own_copy, usable_anywhere
 from core_hooks.hooks.detector import Detector, DetectorState
 from core_hooks.hooks.errors import ActivationError, StopForward
-from core_hooks.hooks.hook_type import HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType
+from core_hooks.hooks.hook_type import FORWARD, HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType
 from core_hooks.hooks.nested import Select, find_input, find_output, find_selected, follow
 from core_hooks.hooks.run import active_runs, current_run
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+Tensor = torch.Tensor
 Keep = Literal["last", "first", "all", "cat"]
 _KEY, _SHAPE, _CALL, _CALLS = "activations", "activations_shape", "activations_call", "activations_calls"
 _META = "activations_meta"  # set for captures from the meta device, which have a shape and no values
@@ -119,9 +120,12 @@ class LayerActivationDetector(Detector):
         """
         state = self._current_state() if active_runs else self._state
         try:
-            value = output if self._hook_type is HookType.FORWARD else input
-            if self._plain and isinstance(value, torch.Tensor) and value.is_cpu and not active_runs:
-                owned = own_copy(value)
+            value = output if self._hook_type is FORWARD else input
+            if self._plain and not active_runs and type(value) is Tensor and value.is_cpu:
+                # The common case of own_copy, written out: it should cost what the copy costs.
+                owned = (value.detach() if value.requires_grad else value).clone()
+                if not owned.is_contiguous():
+                    owned = own_copy(value)
                 if not is_dynamo_compiling():
                     state.calls += 1
                 state.tensor_metadata[_KEY] = owned
@@ -226,7 +230,7 @@ class LayerActivationDetector(Detector):
         elif isinstance(value, torch.Tensor):
             return value
         else:
-            path = find_output(value) if self._hook_type is HookType.FORWARD else find_input(value)
+            path = find_output(value) if self._hook_type is FORWARD else find_input(value)
         return None if path is None else follow(value, path)
 
     def _drop(self, state: DetectorState) -> None:

@@ -97,8 +97,8 @@ def find_selected(value: Any, select: Select) -> Path | None:
     value
         What the module returned (or was called with).
     select
-        An index (negative too), a key or attribute name, a tuple of these to go deeper, or a function of
-        ``value`` that returns one of the tensors inside it.
+        An index (negative too; 0 of a bare tensor is the tensor), a key or attribute name, a tuple of these to
+        go deeper, or a function of ``value`` that returns one of the tensors inside it.
 
     Raises
     ------
@@ -116,6 +116,8 @@ def find_selected(value: Any, select: Select) -> Path | None:
             f"select= must return one of the tensors of the {type(value).__name__} it was given or None, "
             f"got {type(chosen).__name__}"
         )
+    if isinstance(value, Tensor) and select in (0, (0,)):
+        return ()  # the same layer returns a tuple in one version of a model and its first element in another
     path: Path = ()
     for part in select if isinstance(select, tuple) else (select,):
         step = _step_to(value, part)

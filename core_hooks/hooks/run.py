@@ -132,14 +132,16 @@ def admit(hook: Hook) -> bool:
     RunCancelled
         When the run's cancel event is set.
     """
-    run = current_run()
+    if is_dynamo_compiling():
+        return True
+    run = _current.get()
     if run is None:
         return True
     if run.cancel is not None and run.cancel.is_set():
         raise RunCancelled(f"Run {run.number} was cancelled.")
-    if run._silences(hook):
+    if not run.controllers and run._silences(hook):
         return False
-    tally = run.tally(hook)
+    tally = run._tallies.get(hook) or run.tally(hook)
     tally.fired += 1
     tally.calls += 1
     return True

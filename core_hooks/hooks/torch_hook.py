@@ -18,8 +18,11 @@ from core_hooks.hooks.run import active_runs, admit
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from core_hooks.hooks.controller import Controller
+    from core_hooks.hooks.function_controller import FunctionController
     from core_hooks.hooks.hook import Hook
 
+Tensor = torch.Tensor
 _ABSENT: Any = object()
 
 
@@ -97,6 +100,65 @@ class TorchHook:
             hook._fail(error)
             return None
 
+    def control_forward(self, module: Any, args: Any, kwargs: Any, output: Any = _ABSENT) -> Any:
+        """Call a pure controller after its module; return what replaces the output, ``None`` to leave it."""
+        hook: Controller = self.hook  # type: ignore[assignment]
+        if not hook.enabled:
+            return None
+        if output is _ABSENT:
+            kwargs, output = None, kwargs
+        if active_runs and not admit(hook):
+            return None
+        try:
+            if is_dynamo_compiling():
+                self.traced_fires.add_(1)
+            else:
+                hook._fires += 1
+            if type(output) is Tensor and args and type(args[0]) is Tensor and hook.select is None:
+                # By far the most calls: a tensor in, a tensor out.
+                result = hook.modify_activations(module, args[0], output)
+                return None if result is None or result is output else hook.fitting(result, output)
+            return hook._control(module, CallInput(args, kwargs) if kwargs else args, output)
+        except StopForward:
+            raise
+        except Exception as error:  # noqa: BLE001
+            hook._fail(error)
+            return None
+
+    def function_forward(self, module: Any, args: Any, kwargs: Any, output: Any = _ABSENT) -> Any:
+        """Call a function controller's function; what ``control_forward`` would do, without the detours."""
+        hook: FunctionController = self.hook  # type: ignore[assignment]
+        if not hook.enabled:
+            return None
+        if output is _ABSENT:
+            kwargs, output = None, kwargs
+        if active_runs and not admit(hook):
+            return None
+        try:
+            if is_dynamo_compiling():
+                self.traced_fires.add_(1)
+            else:
+                hook._fires += 1
+            if type(output) is Tensor and hook.select is None:
+                function = hook.function
+                result = function(output)
+                if (
+                    type(result) is Tensor
+                    and result.shape == output.shape
+                    and result.dtype is output.dtype
+                    and result.is_cpu
+                    and output.is_cpu
+                    and not hook.refuse_nan
+                ):
+                    return result
+                return hook.fitting(result, output)
+            return hook._control(module, CallInput(args, kwargs) if kwargs else args, output)
+        except StopForward:
+            raise
+        except Exception as error:  # noqa: BLE001
+            hook._fail(error)
+            return None
+
     def detect_pre(self, module: Any, args: Any, kwargs: Any = None) -> None:
         """Call a pure detector before its module."""
         hook = self.hook
@@ -140,8 +202,45 @@ class TorchHook:
             hook._fail(error)
             return None
 
+    control_pre = act_pre
+
+    def function_pre(self, module: Any, args: Any, kwargs: Any = _ABSENT) -> Any:
+        """Call a function controller's function on the first argument, without the detours of ``act_pre``."""
+        hook: FunctionController = self.hook  # type: ignore[assignment]
+        plain = hook.enabled and hook.select is None and hook.apply_to == "first"
+        if not plain or not args or type(args[0]) is not Tensor or (kwargs and kwargs is not _ABSENT):
+            return self.act_pre(module, args, kwargs)
+        if active_runs and not admit(hook):
+            return None
+        try:
+            if is_dynamo_compiling():
+                self.traced_fires.add_(1)
+            else:
+                hook._fires += 1
+            target = args[0]
+            function = hook.function
+            result = function(target)
+            if (
+                type(result) is not Tensor
+                or result.shape != target.shape
+                or result.dtype is not target.dtype
+                or not result.is_cpu
+                or not target.is_cpu
+                or hook.refuse_nan
+            ):
+                result = hook.fitting(result, target)
+            changed = (result, *args[1:])
+            return changed if kwargs is _ABSENT else (changed, kwargs)
+        except StopForward:
+            raise
+        except Exception as error:  # noqa: BLE001
+            hook._fail(error)
+            return None
+
 
 def _new_arguments(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    if not kwargs and type(result) is tuple:
+        return result, kwargs
     if isinstance(result, CallInput):
         return result.args, dict(result.kwargs)
     if not isinstance(result, tuple):
