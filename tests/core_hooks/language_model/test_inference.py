@@ -189,10 +189,12 @@ def test_d58_another_thread_keeps_its_controllers_meanwhile(lm: LanguageModel) -
 
     thread = threading.Thread(target=without, name="without")
     thread.start()
-    assert inside.wait(10)
-    found["with"] = lm.inference.execute_inference(TEXTS)[0].logits
-    go_on.set()
-    thread.join(10)
+    try:
+        assert inside.wait(10)
+        found["with"] = lm.inference.execute_inference(TEXTS)[0].logits
+    finally:
+        go_on.set()
+        thread.join(10)
     assert found["with"].abs().sum() == 0
     assert found["without"].abs().sum() > 0
 
@@ -315,10 +317,12 @@ def test_stopping_leaves_no_hook_behind_and_does_not_stop_other_threads(lm: Lang
         target=lambda: lm.inference.execute_inference(TEXTS, stop_after_layer="transformer.h.0"), name="stopping"
     )
     thread.start()
-    assert inside.wait(10)
-    output, _ = lm.inference.execute_inference(TEXTS)
-    go_on.set()
-    thread.join(10)
+    try:
+        assert inside.wait(10)
+        output, _ = lm.inference.execute_inference(TEXTS)
+    finally:
+        go_on.set()
+        thread.join(10)
     assert output.logits.shape == (2, 6, 50)
     lm.layers.unregister_hook(pause)
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in lm.model.modules())
