@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.itemmodels.captures_model import CaptureRow
 
 _EMPTY = "Run with modules ticked, then Save capture: what was captured can be opened here later, without the model."
-_CHARACTERS = (28, 18, 9, 10, 13, 20, 12)
+_CHARACTERS = (22, 15, 7, 10, 11, 17, 10)
 _FIXED = (CaptureColumn.LAYERS, CaptureColumn.TOKENS, CaptureColumn.SIZE, CaptureColumn.CREATED)
 
 

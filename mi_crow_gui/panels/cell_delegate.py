@@ -34,7 +34,9 @@ class CellDelegate(QStyledItemDelegate):
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QSize:
         size = super().sizeHint(option, index)
-        return QSize(size.width() + GRID, max(size.height(), ROW_HEIGHT))
+        # Two lines of text need air above and below; one has it from the row.
+        height = size.height() + GRID if size.height() > ROW_HEIGHT else ROW_HEIGHT
+        return QSize(size.width() + GRID, height)
 
     def initStyleOption(  # noqa: D102 - Qt's
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

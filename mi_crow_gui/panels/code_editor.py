@@ -20,15 +20,18 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QToolTip, QWidget
 
+from mi_crow_gui.document.controller_source import ERROR
 from mi_crow_gui.panels.code_brackets import bracket_pair
 from mi_crow_gui.panels.look import GRID, fixed_font, hue, mix, muted
 from mi_crow_gui.panels.python_highlighter import PythonHighlighter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Sequence
+
+    from mi_crow_gui.document.controller_source import Problem
 
 _INDENT = 4
-_RED = 0
+_RED, _AMBER = 0, 40
 
 
 class CodeEditor(QPlainTextEdit):
@@ -38,7 +41,7 @@ class CodeEditor(QPlainTextEdit):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._problems: dict[int, str] = {}
+        self._problems: dict[int, Problem] = {}
         self._margin = _Margin(self)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._highlighter = PythonHighlighter(self.document(), self.palette())
@@ -63,9 +66,9 @@ class CodeEditor(QPlainTextEdit):
             cursor.setPosition(min(place, len(text)))
             self.setTextCursor(cursor)
 
-    def set_problems(self, problems: Mapping[int, str]) -> None:
-        """Mark these lines (from 1) as wrong, each with the sentence that says why."""
-        self._problems = dict(problems)
+    def set_problems(self, problems: Sequence[Problem]) -> None:
+        """Mark what is wrong; of several problems on a line the first is told."""
+        self._problems = {problem.line: problem for problem in reversed(problems) if problem.line > 0}
         self._mark()
         self._margin.update()
 
@@ -86,7 +89,7 @@ class CodeEditor(QPlainTextEdit):
         return self.fontMetrics().horizontalAdvance("9") * (digits + 1) + 2 * GRID
 
     def paint_margin(self, event: QPaintEvent) -> None:
-        """Draw the line numbers, a filled triangle beside those that are wrong."""
+        """Draw the line numbers, a filled triangle beside errors, an empty one beside warnings."""
         painter = QPainter(self._margin)
         palette = self.palette()
         painter.fillRect(event.rect(), mix(palette.base().color(), palette.window().color(), 0.5))
@@ -97,14 +100,16 @@ class CodeEditor(QPlainTextEdit):
         painter.setFont(self.font())
         while block.isValid() and top <= event.rect().bottom():
             line = block.blockNumber() + 1
-            wrong = line in self._problems
-            ink = palette.text().color() if wrong or line - 1 == current else muted(palette)
+            problem = self._problems.get(line)
+            ink = palette.text().color() if problem is not None or line - 1 == current else muted(palette)
             painter.setPen(ink)
             box = QRect(0, top, self._margin.width() - GRID, height)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight, str(line))
-            if wrong:
-                painter.setPen(hue(_RED, palette))
-                painter.drawText(QRect(GRID // 2, top, 2 * GRID, height), Qt.AlignmentFlag.AlignLeft, "▲")
+            if problem is not None:
+                wrong = problem.severity == ERROR
+                painter.setPen(hue(_RED if wrong else _AMBER, palette))
+                box = QRect(GRID // 2, top, 2 * GRID, height)
+                painter.drawText(box, Qt.AlignmentFlag.AlignLeft, "▲" if wrong else "△")
             top += round(self.blockBoundingRect(block).height())
             block = block.next()
 
@@ -115,7 +120,8 @@ class CodeEditor(QPlainTextEdit):
         while block.isValid():
             top += self.blockBoundingRect(block).height()
             if y < top:
-                return self._problems.get(block.blockNumber() + 1, "")
+                problem = self._problems.get(block.blockNumber() + 1)
+                return problem.message if problem is not None else ""
             block = block.next()
         return ""
 
@@ -179,8 +185,7 @@ class CodeEditor(QPlainTextEdit):
         else:
             cursor.insertText(" " * (_INDENT - cursor.positionInBlock() % _INDENT))
 
-    def _change_lines(self, change: object) -> None:
-        assert callable(change)
+    def _change_lines(self, change: Callable[[str], str]) -> None:
         cursor = self.textCursor()
         first = self.document().findBlock(cursor.selectionStart())
         last = self.document().findBlock(cursor.selectionEnd())
@@ -209,7 +214,7 @@ class CodeEditor(QPlainTextEdit):
 
     def _mark(self) -> None:
         palette = self.palette()
-        marks = [self._line_mark(), *(self._problem_mark(line) for line in self._problems)]
+        marks = [self._line_mark(), *map(self._problem_mark, self._problems.values())]
         pair = bracket_pair(self.toPlainText(), self.textCursor().position())
         if pair is not None:
             colour = hue(_RED, palette) if pair[1] < 0 else palette.highlight().color()
@@ -228,15 +233,18 @@ class CodeEditor(QPlainTextEdit):
         mark.cursor.clearSelection()
         return mark
 
-    def _problem_mark(self, line: int) -> QTextEdit.ExtraSelection | None:
-        block = self.document().findBlockByNumber(line - 1)
+    def _problem_mark(self, problem: Problem) -> QTextEdit.ExtraSelection | None:
+        block = self.document().findBlockByNumber(problem.line - 1)
         if not block.isValid():
             return None
+        end = min(problem.end_column, block.length() - 1)
+        start = min(problem.column, max(0, end - 1))
         mark = QTextEdit.ExtraSelection()
         mark.format.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
-        mark.format.setUnderlineColor(hue(_RED, self.palette()))
+        mark.format.setUnderlineColor(hue(_RED if problem.severity == ERROR else _AMBER, self.palette()))
         mark.cursor = QTextCursor(block)
-        mark.cursor.select(QTextCursor.SelectionType.LineUnderCursor)
+        mark.cursor.setPosition(block.position() + start)
+        mark.cursor.setPosition(block.position() + end, QTextCursor.MoveMode.KeepAnchor)
         return mark
 
     def _bracket_mark(self, at: int, colour: QColor) -> QTextEdit.ExtraSelection:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QPalette, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mi_crow_gui.document.controller_source import ERROR, Problem, check
 from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
 from mi_crow_gui.panels.code_editor import CodeEditor
 from mi_crow_gui.panels.flow_layout import FlowLayout
@@ -39,6 +41,7 @@ _EXAMPLES = (
     ),
 )
 _SHOWN_PROBLEMS = 3
+_PATIENCE = 300  # milliseconds
 
 
 class EditorPanel(QWidget):
@@ -52,8 +55,11 @@ class EditorPanel(QWidget):
         super().__init__(parent)
         self._applied = ""
         self._showing = False
-        self._problems: list[tuple[int, str]] = []
-        self._runtime: tuple[int, str] | None = None
+        self._problems: tuple[Problem, ...] = ()
+        self._runtime: Problem | None = None
+        # Whoever is in the middle of a word is not told at once that it is wrong.
+        self._patience = QTimer(self, singleShot=True, interval=_PATIENCE)
+        self._patience.timeout.connect(self._show_problems)
 
         self._site = SiteLabel()
         self._site.setAccessibleName("Site of the controller")
@@ -122,23 +128,25 @@ class EditorPanel(QWidget):
         self._site.set_site(site, instead=_NO_SITE)
         self._edit.setPlaceholderText(_HINT_NO_SITE if site is None else _HINT_EMPTY)
         if other:
-            self._problems, self._runtime = [], None
+            self._runtime = None
         self._showing = True
         self._edit.set_text(text, fresh=other)
         self._showing = False
         self._edit.setEnabled(site is not None)
+        self._check()
         self._show_problems()
         self._show_state()
 
-    def set_problems(self, problems: Sequence[tuple[int, str]]) -> None:
-        """What is wrong with the text as it stands: (line from 1, or 0 for the whole; sentence)."""
-        self._problems = list(problems)
+    def set_problems(self, problems: Sequence[Problem]) -> None:
+        """What somebody else found wrong with the text as it stands; typing checks it anew."""
+        self._problems = tuple(problems)
         self._show_problems()
         self._show_state()
 
     def set_runtime_error(self, line: int, message: str) -> None:
-        """What went wrong when the applied text ran; an empty message takes it back."""
-        self._runtime = (line, message) if message else None
+        """What went wrong when the applied text ran (line from 1, 0 if none is to blame); "" takes it back."""
+        # The whole line: a traceback names no columns.
+        self._runtime = Problem(line, 0, sys.maxsize, message) if message else None
         self._show_problems()
         self._show_state()
 
@@ -169,9 +177,9 @@ class EditorPanel(QWidget):
         if self._showing or self._site.site is None:
             return
         # What went wrong before may be mended now; running it again will tell.
-        if self._runtime is not None:
-            self._runtime = None
-            self._show_problems()
+        self._runtime = None
+        self._check()
+        self._patience.start()
         self._show_state()
         self.textEdited.emit(self._site.site, self.text)
 
@@ -180,9 +188,7 @@ class EditorPanel(QWidget):
             self.revertRequested.emit(self._site.site)
 
     def _on_problem_activated(self, item: QListWidgetItem) -> None:
-        line = item.data(Qt.ItemDataRole.UserRole)
-        if line:
-            self._edit.go_to_line(line)
+        self._edit.go_to_line(item.data(Qt.ItemDataRole.UserRole))
 
     def _on_copy_activated(self) -> None:
         item = self._list.currentItem()
@@ -204,10 +210,17 @@ class EditorPanel(QWidget):
         button.clicked.connect(self._on_example_clicked)
         return button
 
+    def _check(self) -> None:
+        """Read the text; an empty one is no mistake yet."""
+        self._problems = check(self.text) if self._site.site is not None and self.text.strip() else ()
+
     def _can_apply(self) -> bool:
         text = self.text
         changed = text != self._applied or self._runtime is not None
-        return self._site.site is not None and bool(text.strip()) and changed and not self._problems
+        return self._site.site is not None and bool(text.strip()) and changed and not self._has_errors()
+
+    def _has_errors(self) -> bool:
+        return any(problem.severity == ERROR for problem in self._problems)
 
     def _show_state(self) -> None:
         site, text = self._site.site, self.text
@@ -226,18 +239,21 @@ class EditorPanel(QWidget):
         self._revert.setEnabled(site is not None and text != self._applied and bool(self._applied or text))
 
     def _show_problems(self) -> None:
-        rows = [(line, message, "") for line, message in self._problems]
-        if self._runtime is not None:
-            rows.append((*self._runtime, "when it ran: "))
+        self._patience.stop()
+        problems = [*self._problems] if self._runtime is None else [*self._problems, self._runtime]
         self._list.clear()
-        icon = self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning)
-        for line, message, when in rows:
-            place = f"Line {line}, {when}" if line and when else f"Line {line}: " if line else when.capitalize()
-            item = QListWidgetItem(icon, f"{place}{message}")
-            item.setToolTip(message)
-            item.setData(Qt.ItemDataRole.UserRole, line)
+        for problem in problems:
+            place = f"Line {problem.line}" if problem.line else "Controller"
+            when = " when it ran" if problem is self._runtime else ""
+            error = problem.severity == ERROR
+            sign = QStyle.StandardPixmap.SP_MessageBoxCritical if error else QStyle.StandardPixmap.SP_MessageBoxWarning
+            text = f"{place}{when}: {problem.message}"
+            item = QListWidgetItem(self.style().standardIcon(sign), text)
+            item.setToolTip(problem.message)
+            item.setData(Qt.ItemDataRole.UserRole, problem.line)
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{problem.severity}, {text}")
             self._list.addItem(item)
-        shown = min(len(rows), _SHOWN_PROBLEMS)
+        shown = min(len(problems), _SHOWN_PROBLEMS)
         self._list.setFixedHeight(shown * ROW_HEIGHT + 2 * self._list.frameWidth())
-        self._list.setVisible(bool(rows))
-        self._edit.set_problems({line: message for line, message, _ in reversed(rows) if line})
+        self._list.setVisible(bool(problems))
+        self._edit.set_problems(problems)

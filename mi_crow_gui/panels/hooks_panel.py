@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.itemmodels.hooks_table_model import HookRow
 
 _EMPTY = "Tick a module to capture it.\nIts hook then stands here."
-_CHARACTERS = (5, 24, 15, 7, 9, 18, 16)  # widths of the columns at first
+_CHARACTERS = (3, 21, 13, 6, 8, 16, 12)  # widths of the columns at first
 _FIXED = (HookColumn.SITE, HookColumn.ORDER, HookColumn.FIRED, HookColumn.LAST_SHAPE)
 
 

@@ -153,7 +153,7 @@ def _facts(record: ModuleRecord, output: tuple[tuple[int, ...], str] | None) -> 
     facts = [("Class", record.class_name)]
     if record.parameters:
         facts.append(("Parameters", formatting.count(record.parameters)))
-        if record.own_parameters != record.parameters:
+        if record.own_parameters not in (0, record.parameters):
             facts.append(("Of its own", formatting.count(record.own_parameters)))
         facts.append(("Size", formatting.byte_size(record.bytes)))
         facts.append(("dtype", record.dtype))

@@ -47,7 +47,7 @@ class LogPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = LogModel(self)
-        self._view = RowTable(self._model, "logTable", "Messages", (10, 13, 60, 7), (LogColumn.TIME, LogColumn.COUNT))
+        self._view = RowTable(self._model, "logTable", "Messages", (9, 10, 40, 7), (LogColumn.TIME, LogColumn.COUNT))
         self._view.setItemDelegateForColumn(LogColumn.LEVEL, _LevelDelegate(self._view))
         self._view.setItemDelegateForColumn(
             LogColumn.MESSAGE, CellDelegate(self._view, elide=Qt.TextElideMode.ElideRight)

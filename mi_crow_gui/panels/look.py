@@ -64,7 +64,7 @@ def readable(colour: QColor, background: QColor) -> QColor:
 def muted(palette: QPalette) -> QColor:
     """Text that stands back, and can still be read on the base colour."""
     text, base = palette.text().color(), palette.base().color()
-    return readable(mix(text, base, 0.45), base)
+    return readable(mix(text, base, 0.38), base)
 
 
 def hue(degrees: int, palette: QPalette) -> QColor:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView
 
 from mi_crow_gui.itemmodels.module_tree_model import Column
 from mi_crow_gui.panels.cell_delegate import CellDelegate
-from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.look import GRID, fixed_font
 from mi_crow_gui.panels.module_name_delegate import ModuleNameDelegate
 
 if TYPE_CHECKING:
     from mi_crow_gui.itemmodels.module_tree_model import ModuleTreeModel
 
-_CHARACTERS = (36, 18, 14, 20, 11, 13)  # widths of the columns at first
+_CHARACTERS = (30, 16, 12, 18, 10, 12)  # widths of the columns at first
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
@@ -47,7 +47,7 @@ class ModuleTreeView(QTreeView):
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        character = self.fontMetrics().averageCharWidth()
+        character = QFontMetrics(fixed_font()).horizontalAdvance("0")
         for column, characters in zip(Column, _CHARACTERS, strict=True):
             self.setColumnWidth(column, characters * character)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractItemModel, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
+from mi_crow_gui.panels.look import GRID, fixed_font
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -48,8 +49,9 @@ class RowTable(QTableView):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
+        character = QFontMetrics(fixed_font()).horizontalAdvance("0")
         for column, width in enumerate(characters):
-            self.setColumnWidth(column, width * self.fontMetrics().averageCharWidth())
+            self.setColumnWidth(column, width * character + GRID)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102 - Qt's
         if event.matches(QKeySequence.StandardKey.Copy):

@@ -33,19 +33,16 @@ class StartPage(QWidget):
         font = bold(title.font())
         font.setPointSizeF(font.pointSizeF() * 1.8)
         title.setFont(font)
-        subtitle = _muted("Tick a layer, run a prompt, see what flows through. Change it, and see what that does.")
+        subtitle = _muted("Tick a layer, run a prompt, see what flows through it. Then change it.")
 
         ways = QGridLayout()
         ways.setHorizontalSpacing(2 * GRID)
         ways.setVerticalSpacing(GRID)
         ways.setColumnStretch(1, 1)
+        demo = _add_way(ways, "startDemo", "Open the demo", "A small model with a circuit to find.")
+        demo.setDefault(True)
+        demo.clicked.connect(self.openDemoRequested)
         for name, text, what, signal in (
-            (
-                "startDemo",
-                "Open the demo",
-                "A small model with a circuit to find.",
-                self.openDemoRequested,
-            ),
             ("startModel", "Open a model…", "A folder, a .safetensors or .gguf file.", self.openModelRequested),
             ("startCapture", "Open a capture…", "Saved activations, without the model.", self.openCaptureRequested),
             ("startSession", "Open a session…", "A .microw file: hooks, code, prompt.", self.openSessionRequested),
