@@ -102,7 +102,8 @@ class InferenceEngine:
             for reader in readers:
                 reader.set_inputs_from_encodings(encodings)
             with StopAfter(layers, run) as stopping:
-                output = call_with(model, encodings)
+                # Compiled code would not notice the stop, and compiling a half of the forward gains nothing.
+                output = call_with(unwrap(model) if layers else model, encodings)
             for reader in readers:
                 # One that sits on a layer which is given no ids was cleared by that layer's call.
                 if "input_ids" not in reader.tensor_metadata and "attention_mask" not in reader.tensor_metadata:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,25 @@ def test_d57_the_callers_tokenizer_options_are_never_changed(lm: LanguageModel) 
 def test_autocast_is_for_cuda_alone(lm: LanguageModel) -> None:
     output, _ = lm.inference.execute_inference(TEXTS, autocast=True, autocast_dtype=torch.bfloat16)
     assert output.logits.dtype is torch.float32
+
+
+@pytest.mark.parametrize(("dtype", "used"), [(None, torch.float16), (torch.bfloat16, torch.bfloat16)])
+def test_on_cuda_autocast_is_float16_unless_another_dtype_is_given(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype | None, used: torch.dtype
+) -> None:
+    asked: list[tuple[str, torch.dtype]] = []
+
+    def autocast(device: str, dtype: torch.dtype) -> contextlib.AbstractContextManager[None]:
+        asked.append((device, dtype))
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch, "autocast", autocast)
+    # The parameters say that they are on a GPU; nothing else is asked before the choice.
+    monkeypatch.setattr("core_hooks.language_model.inference.input_device", lambda model: "cuda:0")
+    monkeypatch.setattr("transformers.BatchEncoding.to", lambda encodings, device: encodings)
+    lm.inference.execute_inference(TEXTS, autocast_dtype=dtype)
+    lm.inference.execute_inference(TEXTS, autocast=False)
+    assert asked == [("cuda", used)]
 
 
 def test_a_hook_that_fails_is_a_hook_error_and_the_next_forward_is_clean(lm: LanguageModel) -> None:
@@ -326,6 +346,17 @@ def test_stopping_leaves_no_hook_behind_and_does_not_stop_other_threads(lm: Lang
     assert output.logits.shape == (2, 6, 50)
     lm.layers.unregister_hook(pause)
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in lm.model.modules())
+
+
+def test_a_compiled_model_is_stopped_too(store: LocalStore) -> None:
+    model = nn.Sequential(nn.Embedding(50, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    lm = LanguageModel(torch.compile(model, backend="eager"), make_tokenizer(), store)
+    first, last = catch(lm, "1", "2")
+    assert lm.inference.execute_inference(TEXTS)[0].shape == (2, 6, 2)
+    lm.clear_detectors()
+    assert lm.inference.execute_inference(TEXTS, stop_after_layer="1")[0].shape == (2, 6, 4)
+    assert first.get_captured() is not None
+    assert last.get_captured() is None
 
 
 # --- runs
