@@ -6,21 +6,20 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from mi_crow_gui import __version__
+from mi_crow_gui.document import folders
 
 _PACKAGES = ("torch", "transformers", "safetensors", "numpy", "PySide6-Essentials", "pyqtgraph")
 
 
 def describe() -> str:
     """Several lines of text."""
-    import platformdirs
-
     lines = [f"mi-crow-gui {__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
     for package in _PACKAGES:
         try:
             lines.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             lines.append(f"{package} is not installed")
-    lines.append(f"log: {platformdirs.user_log_dir('mi-crow-inspector', appauthor=False)}")
-    lines.append(f"settings: {platformdirs.user_config_dir('mi-crow-inspector', appauthor=False)}")
-    lines.append(f"cache: {platformdirs.user_cache_dir('mi-crow-inspector', appauthor=False)}")
+    lines.append(f"log: {folders.log_folder()}")
+    lines.append(f"settings: {folders.config_folder()}")
+    lines.append(f"recovery: {folders.state_folder()}")
     return "\n".join(lines)

@@ -19,6 +19,11 @@ def state_folder() -> Path:
     return Path(platformdirs.user_state_dir(_NAME, appauthor=False))
 
 
+def log_folder() -> Path:
+    """The log files."""
+    return Path(platformdirs.user_log_dir(_NAME, appauthor=False))
+
+
 def config_folder() -> Path:
     """Settings."""
     return Path(platformdirs.user_config_dir(_NAME, appauthor=False))

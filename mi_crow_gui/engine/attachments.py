@@ -11,7 +11,7 @@ from core_hooks.capture.recorder import RecordingDetector
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.function_controller import FunctionController
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
-from mi_crow_gui.engine.controller_code import ControllerCodeError, UserController
+from core_hooks.model.user_controller import ControllerCodeError, UserController
 from mi_crow_gui.engine.messages import HookFailure, HookState
 
 if TYPE_CHECKING:

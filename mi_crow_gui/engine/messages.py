@@ -130,6 +130,11 @@ class RunOutcome:
     notes: tuple[str, ...] = field(default=())
 
     @property
+    def text(self) -> str:
+        """What was generated, as it is read."""
+        return "".join(step.text for step in self.generated)
+
+    @property
     def loss(self) -> float | None:
         """Mean loss over the prompt in nats a token; None without logits or with a single token."""
         known = self.losses[1:] if len(self.losses) > 1 else self.losses[:0]

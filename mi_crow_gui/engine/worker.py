@@ -117,7 +117,8 @@ class ModelWorker(QObject):
     @Slot(object)
     def run(self, request: RunRequest) -> None:
         """Run the prompt, and generate if that was asked for."""
-        from core_hooks.hooks.run import HookRun, RunCancelled
+        from core_hooks.hooks.errors import RunCancelled
+        from core_hooks.hooks.run import HookRun
         from core_hooks.model.errors import ModelError
         from mi_crow_gui.engine.interrupt import ControllerInterrupted
 
@@ -127,12 +128,13 @@ class ModelWorker(QObject):
         self._apply_pending()
         started = time.perf_counter()
         recording: Recording | None = None
+        outcome: RunOutcome | None = None
         try:
             recording = self._begin(request)
             with HookRun(number=request.number, cancel=self.cancel, controllers=request.controllers) as run:
                 outcome = self._execute(request, recording, run, started)
         except (RunCancelled, ControllerInterrupted):
-            outcome = None if recording is None else recording.cancelled(time.perf_counter() - started)
+            outcome = recording.cancelled(time.perf_counter() - started) if recording is not None else None
         except ModelError as error:
             self.runFailed.emit(Failure(request.kind, str(error), traceback.format_exc()))
             return

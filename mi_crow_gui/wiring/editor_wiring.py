@@ -10,6 +10,7 @@ from mi_crow_gui.document.controller_source import check
 from mi_crow_gui.document.hook_spec import CONTROLLER
 
 if TYPE_CHECKING:
+    from mi_crow_gui.document.controller_source import Problem
     from mi_crow_gui.engine.messages import HookFailure
     from mi_crow_gui.wiring.parts import Parts
 
@@ -47,13 +48,12 @@ class EditorWiring(QObject):
 
     @Slot(str, str)
     def _on_editor_apply_requested(self, site: str, text: str) -> None:
-        problems = check(text)
-        self._editor.set_problems(problems)
+        problems = self._check(text)
         if any(problem.severity == "error" for problem in problems):
-            self._window.status.show_message(f"Not applied: {problems[0].message}")
+            self._window.status.set_message(f"Not applied: {problems[0].message}")
             return
         self._store.apply_controller(site, text)
-        self._window.status.show_message("Applied: the controller acts from the next forward on.")
+        self._window.status.set_message("Applied: the controller acts from the next forward on.")
 
     @Slot(str)
     def _on_editor_revert_requested(self, site: str) -> None:
@@ -66,7 +66,7 @@ class EditorWiring(QObject):
 
     @Slot()
     def _on_timer_timeout(self) -> None:
-        self._editor.set_problems(check(self._text) if self._text.strip() else ())
+        self._check(self._text)
 
     @Slot(str)
     def _on_store_changed(self, topic: str) -> None:
@@ -78,6 +78,12 @@ class EditorWiring(QObject):
         spec = self._store.workspace.hook(failure.hook_id)
         if spec is not None and spec.kind == CONTROLLER and spec.site == self._store.workspace.selected_site:
             self._editor.set_runtime_error(failure.line, failure.message)
+
+    def _check(self, text: str) -> tuple[Problem, ...]:
+        """Show and give what is wrong with a text; an empty one is not wrong, only empty."""
+        found = check(text) if text.strip() else ()
+        self._editor.set_problems(found)
+        return found
 
     def _show(self) -> None:
         workspace = self._store.workspace

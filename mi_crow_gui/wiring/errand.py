@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mi_crow_gui.wiring.hooks_wiring import HooksWiring
     from mi_crow_gui.wiring.model_wiring import ModelWiring
     from mi_crow_gui.wiring.parts import Parts
-    from mi_crow_gui.wiring.plots_wiring import PlotsWiring
     from mi_crow_gui.wiring.run_wiring import RunWiring
 
 log = logging.getLogger(__name__)
@@ -38,11 +37,11 @@ class Errand(QObject):
         hooks: HooksWiring,
         run: RunWiring,
         captures: CaptureWiring,
-        plots: Callable[[], PlotsWiring],
+        settled: Callable[[], bool],
     ) -> None:
         super().__init__(parts.window)
         self._parts, self._model, self._hooks, self._run = parts, model, hooks, run
-        self._captures, self._plots = captures, plots
+        self._captures, self._settled = captures, settled
         self._problems: list[str] = []
         self._waiting_for_run = False
         self._timer = QTimer(self)
@@ -99,7 +98,7 @@ class Errand(QObject):
     @Slot()
     def _on_timer_timeout(self) -> None:
         """Idle: nothing runs, nothing is being written, and no plot waits for its drawing."""
-        if self._parts.service.state == "running" or self._parts.jobs.busy or not self._plots().settled:
+        if self._parts.service.state == "running" or self._parts.jobs.busy or not self._settled():
             return
         self._timer.stop()
         arguments = self._parts.arguments

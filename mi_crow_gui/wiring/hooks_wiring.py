@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
-from mi_crow_gui.document.site_pattern import SitePattern
+from mi_crow_gui.document.site_pattern import matching_sites
 from mi_crow_gui.itemmodels.hooks_table_model import HookRow
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class HooksWiring(QObject):
         hooks.removeRequested.connect(self._on_hooks_remove_requested)
         hooks.moveRequested.connect(self._on_hooks_move_requested)
         hooks.siteSelected.connect(self._on_site_selected)
+        hooks.editRequested.connect(self._on_hooks_edit_requested)
         parts.window.action("attachDetector").triggered.connect(self._on_attach_detector_triggered)
         parts.window.action("attachController").triggered.connect(self._on_attach_controller_triggered)
         parts.window.action("detachAll").triggered.connect(self._on_detach_all_triggered)
@@ -50,10 +51,8 @@ class HooksWiring(QObject):
         model = self._service.model
         if model is None:
             return 0
-        matches = SitePattern(pattern)
-        sites = [
-            record.path for record in model.tree if record.path == pattern or matches(record.path, record.class_name)
-        ]
+        names = [record.path for record in model.tree]
+        sites = matching_sites(pattern, names, [record.class_name for record in model.tree])
         self._attach(sites)
         return len(sites)
 
@@ -83,6 +82,12 @@ class HooksWiring(QObject):
     def _on_site_selected(self, site: str) -> None:
         self._store.select_site(site)
 
+    @Slot(str)
+    def _on_hooks_edit_requested(self, hook_id: str) -> None:
+        hook = self._store.workspace.hook(hook_id)
+        if hook is not None:
+            self._on_tree_controller_requested(hook.site)
+
     @Slot(list, bool)
     def _on_hooks_enabled_changed(self, ids: list[str], enabled: bool) -> None:
         unread = [hook.id for hook in self._store.workspace.hooks if hook.id in ids and not hook.trusted]
@@ -105,7 +110,7 @@ class HooksWiring(QObject):
         if sites:
             self._attach(sites)
         else:
-            self._window.status.show_message("Select modules in the tree first, then attach.")
+            self._window.status.set_message("Select modules in the tree first, then attach.")
 
     @Slot()
     def _on_attach_controller_triggered(self) -> None:
@@ -113,7 +118,7 @@ class HooksWiring(QObject):
         if sites:
             self._on_tree_controller_requested(sites[0])
         else:
-            self._window.status.show_message("Select a module in the tree first, then write its controller.")
+            self._window.status.set_message("Select a module in the tree first, then write its controller.")
 
     @Slot()
     def _on_detach_all_triggered(self) -> None:
@@ -144,7 +149,7 @@ class HooksWiring(QObject):
         line = f", line {failure.line}" if failure.line else ""
         message = f"The hook at {where} failed{line} and was switched off: {failure.message}"
         log.warning("%s", message, extra={"details": failure.details})
-        self._window.status.show_message(message)
+        self._window.status.set_message(message)
 
     @Slot(object)
     def _on_service_frames_arrived(self, updates: dict[str, CaptureUpdate]) -> None:

@@ -59,6 +59,16 @@ class PlotsWiring(QObject):
         panel.tokenSelected.connect(self._on_token_selected)
         self._refresh()
 
+    @Slot(object)
+    def show_capture(self, frames: list[Frame]) -> None:
+        """Show the frames of a capture from disk until the next run; the first site is selected."""
+        self._frames = {frame.hook_id: frame for frame in frames}
+        self._shown.clear()
+        sites = [frame.site for frame in frames]
+        if sites and self._parts.store.workspace.selected_site not in sites:
+            self._parts.store.select_site(sites[0])
+        self._refresh()
+
     @property
     def settled(self) -> bool:
         """True when no plot waits for its drawing."""
@@ -92,7 +102,7 @@ class PlotsWiring(QObject):
     @Slot(int)
     def _on_token_selected(self, position: int) -> None:
         token = position if position >= 0 else None
-        self._parts.window.prompt.select_token(token)
+        self._parts.window.prompt.select_token(position)
         for panel in (*self._board.panels(), *self._inspected.values()):
             panel.set_token(token)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
@@ -32,7 +33,7 @@ class RunWiring(QObject):
         window.action("stop").triggered.connect(self._on_stop_triggered)
         window.status.cancelRequested.connect(self._on_stop_triggered)
         prompt.promptChanged.connect(self._store.set_prompt)
-        prompt.settingsChanged.connect(self._store.set_generation)
+        prompt.generationChanged.connect(self._store.set_generation)
         self._store.changed.connect(self._on_store_changed)
         self._service.runStarted.connect(self._on_service_run_started)
         self._service.stepsArrived.connect(self._on_service_steps_arrived)
@@ -45,11 +46,11 @@ class RunWiring(QObject):
         """Run what the prompt says now; the number of the run, or 0 with the reason in the status bar."""
         workspace = self._store.workspace
         if self._service.state == "idle" or self._service.model is None:
-            self._window.status.show_message("There is no model to run: open one first.")
+            self._window.status.set_message("There is no model to run: open one first.")
             return 0
         run = self._service.start(kind, workspace.prompt, workspace.generation, controllers=controllers)
         if not run:
-            self._window.status.show_message("Something is running already: stop it first (Esc).")
+            self._window.status.set_message("Something is running already: stop it first (Esc).")
         return run
 
     @Slot()
@@ -81,19 +82,24 @@ class RunWiring(QObject):
         self._info = info
         self._shown_steps = 0
         window = self._window
-        window.prompt.set_tokens(info.tokens)
-        window.output.start(info.prompt)
-        window.status.show_message(f"Run {info.number}: {plural(len(info.tokens), 'token')}")
+        window.prompt.set_tokens(info.tokens.texts, info.tokens.special)
+        window.prompt.set_measure("")
+        window.output.set_text(info.prompt)
+        window.status.set_message(f"Run {info.number}: {plural(len(info.tokens), 'token')}")
         window.status.set_progress("Running", 0, info.settings.max_new_tokens if info.kind == "generate" else 0)
 
     @Slot(object)
     def _on_service_steps_arrived(self, steps: tuple[TokenStep, ...]) -> None:
-        for step in steps[self._shown_steps :]:
+        info, new = self._info, steps[self._shown_steps :]
+        if info is None or not new:
+            return
+        for step in new:
             self._window.output.append_token(step.text)
-            self._window.prompt.append_token(step.text)
         self._shown_steps = len(steps)
-        if self._info is not None and self._info.kind == "generate":
-            total = self._info.settings.max_new_tokens
+        texts = (*info.tokens.texts, *(step.text for step in steps))
+        self._window.prompt.set_tokens(texts, info.tokens.special, prompt_length=len(info.tokens))
+        if info.kind == "generate":
+            total = info.settings.max_new_tokens
             self._window.status.set_progress(f"Running token {len(steps)}/{total}", len(steps), total)
 
     @Slot(object)
@@ -103,16 +109,22 @@ class RunWiring(QObject):
         window.status.clear_progress()
         window.status.set_dropped(outcome.dropped)
         window.status.set_loss(outcome.loss)
-        window.prompt.set_measure(outcome.losses, outcome.probabilities, outcome.generated)
-        window.status.show_message(summary(outcome))
+        window.prompt.set_measure("Loss", token_losses(outcome), "nats")
+        window.status.set_message(summary(outcome))
         for note in outcome.notes:
             log.info("%s", note)
 
     @Slot(object)
     def _on_service_failed(self, failure: Failure) -> None:
         self._window.status.clear_progress()
-        self._window.status.show_message(failure.message)
+        self._window.status.set_message(failure.message)
         log.error("%s", failure.message, extra={"details": failure.details})
+
+
+def token_losses(outcome: RunOutcome) -> list[float]:
+    """Minus the log probability of every token of a run in nats, the generated ones included; NaN where unknown."""
+    losses = [float(loss) for loss in outcome.losses] or [math.nan] * len(outcome.info.tokens)
+    return losses + [-math.log(step.probability) if step.probability > 0 else math.inf for step in outcome.generated]
 
 
 def summary(outcome: RunOutcome) -> str:

@@ -86,8 +86,9 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     left += [
         f"thread {thread.name}"
         for thread in set(threading.enumerate()) - threads_before
-        # Python's stand-ins for threads that others started (Qt's own, torch's) end with those.
-        if not isinstance(thread, threading._DummyThread) and thread.is_alive()
+        # Python's stand-ins for threads that others started (Qt's own, torch's) end with those; tqdm's monitor is
+        # transformers' and lives as long as the process.
+        if not isinstance(thread, threading._DummyThread) and thread.is_alive() and thread.name != "tqdm_monitor"
     ]
     if "window" in request.fixturenames or "service" in request.fixturenames:
         left += _own_torch_hooks()

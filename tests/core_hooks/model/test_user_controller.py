@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core_hooks.model.tokens import TokenSequence
-from mi_crow_gui.engine.controller_code import ControllerCodeError, UserController
+from core_hooks.model.user_controller import ControllerCodeError, UserController
 
 ONES = torch.ones(1, 3, 2)
 TOKENS = TokenSequence((1, 2, 3), ("a", "b", "c"), (False, False, False))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mi_crow_gui.document.formatting import shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +102,7 @@ class UserController:
             raise ControllerCodeError(f"It returned {kind}; a controller returns a tensor.", self._first_line)
         if result.shape != tensor.shape:
             raise ControllerCodeError(
-                f"It returned a tensor of shape {shape(result.shape)} where {shape(tensor.shape)} is needed.",
+                f"It returned a tensor of shape {_shape(result.shape)} where {_shape(tensor.shape)} is needed.",
                 self._first_line,
             )
         return result
@@ -145,6 +144,10 @@ class UserController:
         if not callable(function):
             raise ControllerCodeError("Write `lambda x: ...` or a function named `control(x, ctx)`.")
         return function
+
+
+def _shape(sizes: torch.Size) -> str:
+    return " × ".join(map(str, sizes)) or "scalar"
 
 
 def _takes_context(function: Callable[..., Any]) -> bool:

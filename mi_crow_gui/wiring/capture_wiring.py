@@ -1,0 +1,134 @@
+"""Saving what the newest run captured, and opening captures without their model."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from mi_crow_gui.document.formatting import plural
+
+if TYPE_CHECKING:
+    from core_hooks.capture.folder import CaptureIndex
+    from mi_crow_gui.engine.messages import Failure, RunInfo, RunOutcome
+    from mi_crow_gui.wiring.parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+class CaptureWiring(QObject):
+    """Joins the capture actions and list with the service's frames and the pool that reads and writes files."""
+
+    framesRead = Signal(object)
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.window)
+        self._parts = parts
+        self._window, self._service, self._jobs = parts.window, parts.service, parts.jobs
+        self._info: RunInfo | None = None
+        self._outcome: RunOutcome | None = None
+        self.last_saved: Path | None = None
+        self.last_problem = ""
+        parts.window.action("saveCapture").triggered.connect(self._on_save_capture_triggered)
+        parts.window.action("openCapture").triggered.connect(self._on_open_capture_triggered)
+        parts.window.captures.openRequested.connect(self.open_folder)
+        parts.service.runFinished.connect(self._on_service_run_finished)
+        parts.window.action("saveCapture").setEnabled(False)
+        self.refresh()
+
+    # ---- what people ask for -----------------------------------------------------------------------------------
+
+    def save_to(self, folder: Path) -> None:
+        """Write every captured site of the newest run to a new folder."""
+        # numpy comes with it, and the first paint does not wait for numpy.
+        from core_hooks.capture.folder import CapturedSite, write_capture
+
+        model, outcome = self._service.model, self._outcome
+        if model is None or outcome is None:
+            self._complain("There is nothing to save: attach a detector and run the model first.")
+            return
+        frames = [update.frame for update in self._service.frames().values()]
+        sites = [
+            CapturedSite(frame.site, frame.values, frame.dtype, frame.stage, frame.first_token, frame.dropped)
+            for frame in frames
+        ]
+        info = outcome.info
+        settings = {
+            "run": info.number,
+            "kind": info.kind,
+            "generation": asdict(info.settings),
+            "hooks": [asdict(hook) for hook in self._parts.store.workspace.hooks],
+        }
+        summary = asdict(model.summary)
+        texts = (*info.tokens.texts, *(step.text for step in outcome.generated))
+        ids = (*info.tokens.ids, *(step.token_id for step in outcome.generated))
+
+        def write() -> Path:
+            return write_capture(
+                folder, sites, model=summary, prompt=info.prompt, tokens=texts, token_ids=ids, settings=settings
+            )
+
+        self._jobs.run("capture", write, self._saved, self._failed)
+
+    @Slot(str)
+    def open_folder(self, path: str) -> None:
+        """Show a capture; no model is needed."""
+        folder = Path(path).expanduser()
+        from mi_crow_gui.wiring.capture_reading import read_frames
+
+        self._jobs.run("capture", lambda: read_frames(folder), self._opened, self._failed)
+
+    # ---- handlers ----------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_save_capture_triggered(self) -> None:
+        start = f"capture-{datetime.now():%Y%m%d-%H%M%S}"
+        self._window.ask_for_new_file("Save capture", start, "", lambda path: self.save_to(Path(path)))
+
+    @Slot()
+    def _on_open_capture_triggered(self) -> None:
+        self._window.ask_for_folder("Open capture", self.open_folder)
+
+    @Slot(object)
+    def _on_service_run_finished(self, outcome: RunOutcome) -> None:
+        self._outcome = outcome
+        self._window.action("saveCapture").setEnabled(bool(self._service.frames()))
+
+    def _saved(self, folder: Path) -> None:
+        self.last_saved = folder
+        self._parts.settings.add_recent("captures", str(folder.resolve()))
+        self._window.status.set_message(f"Saved to {folder}.")
+        self.refresh()
+
+    def _opened(self, answer: tuple[Path, CaptureIndex, list[Any]]) -> None:
+        folder, index, frames = answer
+        self._parts.settings.add_recent("captures", str(folder.resolve()))
+        self.refresh()
+        self._window.show_workbench()
+        self._window.prompt.set_tokens(index.tokens)
+        self.framesRead.emit(frames)
+        name = index.model.get("name", "an unnamed model")
+        self._window.status.set_message(f"Capture of {name}: {plural(len(frames), 'site')}, no model needed.")
+
+    def _failed(self, failure: Failure) -> None:
+        self._complain(failure.message, failure.details)
+
+    def _complain(self, message: str, details: str = "") -> None:
+        self.last_problem = message
+        self._window.status.set_message(message)
+        log.error("%s", message, extra={"details": details})
+
+    def refresh(self) -> None:
+        """Look again at the captures that are known."""
+        paths = self._parts.settings.recent("captures")
+
+        def describe() -> object:
+            from mi_crow_gui.wiring.capture_reading import describe_captures
+
+            return describe_captures(paths)
+
+        self._jobs.run("capture", describe, self._window.captures.set_rows, self._failed)

@@ -1,0 +1,129 @@
+"""Makes the window, the document and the service, joins them, and sees to it that they end together."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from mi_crow_gui.document.folders import log_folder
+from mi_crow_gui.document.workspace import PlotSpec, Workspace
+from mi_crow_gui.engine.drawing_pool import DrawingPool
+from mi_crow_gui.engine.jobs import Jobs
+from mi_crow_gui.engine.service import ModelService
+from mi_crow_gui.state.autosave import Autosave
+from mi_crow_gui.state.settings import Settings
+from mi_crow_gui.state.store import DocumentStore
+from mi_crow_gui.window.main_window import MainWindow
+from mi_crow_gui.window.theme import apply_theme
+from mi_crow_gui.wiring.capture_wiring import CaptureWiring
+from mi_crow_gui.wiring.editor_wiring import EditorWiring
+from mi_crow_gui.wiring.errand import Errand
+from mi_crow_gui.wiring.history_wiring import HistoryWiring
+from mi_crow_gui.wiring.hooks_wiring import HooksWiring
+from mi_crow_gui.wiring.incidents import Incidents
+from mi_crow_gui.wiring.inspector_wiring import InspectorWiring
+from mi_crow_gui.wiring.model_wiring import ModelWiring
+from mi_crow_gui.wiring.parts import Parts
+from mi_crow_gui.wiring.recent import show_recent
+from mi_crow_gui.wiring.run_wiring import RunWiring
+from mi_crow_gui.wiring.session_wiring import SessionWiring
+from mi_crow_gui.wiring.startup import FirstPaint
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+    from mi_crow_gui.arguments import Arguments
+    from mi_crow_gui.wiring.plots_wiring import PlotsWiring
+
+log = logging.getLogger(__name__)
+
+# What a new workspace shows of the selected site.
+DEFAULT_PLOTS = ("heatmap", "trace", "histogram")
+
+
+class Composition(QObject):
+    """Owns every conversation; a child of the window, so that it lives as long."""
+
+    def __init__(self, application: QApplication, arguments: Arguments) -> None:
+        settings = Settings(fresh=arguments.fresh)
+        apply_theme(application, arguments.theme or settings.theme)
+        window = MainWindow()
+        super().__init__(window)
+        self._incidents = Incidents(self)
+        self._incidents.install(log_folder() / "mi-crow-gui.log", debug=arguments.debug)
+        self._incidents.reported.connect(window.log.add)
+        service = ModelService(self)
+        store = DocumentStore(self)
+        store.load(Workspace(plots=tuple(PlotSpec(kind) for kind in DEFAULT_PLOTS)))
+        parts = Parts(window, store, service, Jobs(self), DrawingPool(self), settings, arguments)
+        self._parts = parts
+        window.service = service
+        self._model = ModelWiring(parts)
+        self._hooks = HooksWiring(parts)
+        self._run = RunWiring(parts)
+        self._editor = EditorWiring(parts)
+        self._history = HistoryWiring(parts)
+        self._inspector = InspectorWiring(parts)
+        self._captures = CaptureWiring(parts)
+        self._autosave = Autosave(store, parent=self)
+        self._autosave.failed.connect(window.status.set_message)
+        self._session = SessionWiring(parts, self._autosave)
+        self._model.sessionNamed.connect(self._session.open_file)
+        self._model.captureNamed.connect(self._captures.open_folder)
+        self._plots: PlotsWiring | None = None
+        self._errand = Errand(parts, self._model, self._hooks, self._run, self._captures, self._settled)
+        show_recent(parts)
+        self._arrange()
+        window.close_guard = self._close
+        self._first_paint = FirstPaint(window)
+        self._first_paint.painted.connect(self._on_first_paint_painted)
+
+    def _arrange(self) -> None:
+        window, arguments = self._parts.window, self._parts.arguments
+        if not arguments.fresh:
+            window.restore_state(self._parts.settings.window_state)
+        if arguments.size is not None:
+            window.resize(*arguments.size)
+
+    @Slot()
+    def _on_first_paint_painted(self) -> None:
+        """The window can be seen; now what takes time."""
+        from mi_crow_gui.panels.plots.board import PlotBoard
+        from mi_crow_gui.panels.plots.registry import load
+        from mi_crow_gui.wiring.plots_wiring import PlotsWiring
+
+        parts = self._parts
+        kinds = load(include_plugins=not parts.arguments.no_plugins)
+        board = PlotBoard(kinds)
+        parts.window.install_plot_board(board)
+        self._plots = PlotsWiring(parts, board, kinds)
+        self._captures.framesRead.connect(self._plots.show_capture)
+        self._inspector.add_plots(self._plots)
+        parts.service.prepare(parts.settings.torch_threads)
+        if not parts.arguments.fresh:
+            self._session.offer_recovery()
+        self._errand.start()
+
+    def _settled(self) -> bool:
+        return self._plots is not None and self._plots.settled
+
+    def _close(self) -> bool:
+        """End everything; the window closes after that. Nothing typed is lost: unsaved work is kept and offered."""
+        parts = self._parts
+        with contextlib.suppress(OSError):
+            parts.settings.window_state = parts.window.save_state()
+        parts.window.hide()
+        self._autosave.close(keep=parts.store.dirty)
+        parts.service.shutdown()
+        parts.drawings.shutdown()
+        parts.jobs.shutdown()
+        self._incidents.uninstall()
+        return True
+
+
+def compose(application: QApplication, arguments: Arguments) -> MainWindow:
+    """Build the window with everything behind it; nothing is shown yet."""
+    return Composition(application, arguments)._parts.window

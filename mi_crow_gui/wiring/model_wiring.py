@@ -1,0 +1,182 @@
+"""Opening a model: from a dialog, the start page, a drop, the recent list or the document; progress, and what failed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from core_hooks.model.reference import ModelReference
+from mi_crow_gui.document.formatting import byte_size, plural, short_count
+from mi_crow_gui.document.resource_files import ResourceMissing, demo_model_folder, demo_prompts
+from mi_crow_gui.wiring.recent import show_recent
+
+if TYPE_CHECKING:
+    from core_hooks.model.records import ModuleTree
+    from core_hooks.model.reference import OpenProgress
+    from mi_crow_gui.engine.messages import Failure, OpenedModel
+    from mi_crow_gui.wiring.parts import Parts
+
+log = logging.getLogger(__name__)
+
+SESSION_SUFFIX = ".microw"
+
+
+class ModelWiring(QObject):
+    """Joins everything that can name a model with the service, and shows which one is open."""
+
+    sessionNamed = Signal(str)
+    captureNamed = Signal(str)
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.window)
+        self._parts = parts
+        self._window, self._store, self._service = parts.window, parts.store, parts.service
+        self._wanted: ModelReference | None = None
+        window = parts.window
+        window.action("openModel").triggered.connect(self._on_open_model_triggered)
+        window.action("openDemo").triggered.connect(self.open_demo)
+        window.pathsDropped.connect(self._on_window_paths_dropped)
+        window.start_page.recentRequested.connect(self._on_start_page_recent_requested)
+        self._service.treeKnown.connect(self._on_service_tree_known)
+        self._service.modelOpened.connect(self._on_service_model_opened)
+        self._service.progressed.connect(self._on_service_progressed)
+        self._service.failed.connect(self._on_service_failed)
+        self._service.stateChanged.connect(self._on_service_state_changed)
+        self._store.changed.connect(self._on_store_changed)
+        self._on_service_state_changed(self._service.state)
+
+    # ---- what people ask for -----------------------------------------------------------------------------------
+
+    def open_target(self, reference: ModelReference) -> None:
+        """Open what a person named: a model, or a session or capture by the look of its path."""
+        path = Path(reference.source).expanduser()
+        if path.suffix == SESSION_SUFFIX:
+            self.sessionNamed.emit(str(path))
+        elif (path / "capture.json").is_file():
+            self.captureNamed.emit(str(path))
+        else:
+            self.open(reference)
+
+    def open(self, reference: ModelReference) -> None:
+        """Open a model beside the present one, which stays until the new one is ready."""
+        path = Path(reference.source).expanduser()
+        if path.exists():
+            reference = replace(reference, source=str(path))
+        if self._parts.arguments.safe and reference.trust_code:
+            self._window.status.set_message("--safe: code that comes with a model is not run.")
+            reference = replace(reference, trust_code=False)
+        if not self._service.open(reference):
+            self._window.status.set_message("Something is going on already: stop it first (Esc).")
+            return
+        self._wanted = reference
+        self._window.show_workbench()
+        self._window.status.set_progress(f"Opening {short_name(reference.source)}")
+
+    @Slot()
+    def open_demo(self) -> None:
+        """Open the demo model with its first prompt and detectors on its blocks, ready to run."""
+        try:
+            self.open(ModelReference(str(demo_model_folder())))
+        except ResourceMissing as error:
+            log.error("%s", error)
+            self._window.status.set_message(str(error))
+
+    # ---- handlers ----------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_open_model_triggered(self) -> None:
+        self._window.ask_for_model(self.open_target)
+
+    @Slot(list)
+    def _on_window_paths_dropped(self, paths: list[str]) -> None:
+        if paths:
+            self.open_target(ModelReference(paths[0]))
+
+    @Slot(str)
+    def _on_start_page_recent_requested(self, name: str) -> None:
+        self.open_target(ModelReference(name))
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        """A session, or an undo, may name another model than the one that is open."""
+        wanted = self._store.workspace.model
+        opened = self._service.model
+        if topic != "model" or wanted is None or (opened is not None and opened.summary.reference == wanted):
+            return
+        if wanted != self._wanted:
+            self.open(wanted)
+
+    @Slot(object)
+    def _on_service_tree_known(self, tree: ModuleTree) -> None:
+        self._window.module_tree.set_tree(tree)
+
+    @Slot(object)
+    def _on_service_model_opened(self, opened: OpenedModel) -> None:
+        window, summary = self._window, opened.summary
+        self._wanted = None
+        window.status.clear_progress()
+        window.module_tree.set_tree(opened.tree)
+        window.status.set_model(summary.name, summary.reference.source)
+        window.status.set_device(summary.device, summary.dtype, summary.bytes)
+        window.status.set_message(
+            f"{summary.architecture}: {short_count(summary.parameters)} parameters, {byte_size(summary.bytes)}, "
+            f"{plural(len(opened.tree), 'module')}"
+        )
+        window.setWindowTitle(f"{summary.name} — Mi-Crow inspector")
+        self._store.set_model(summary.reference)
+        if self._is_demo(summary.reference):
+            self._furnish_demo()
+        else:
+            window.prompt.set_examples(())
+            self._parts.settings.add_recent("models", summary.reference.source)
+            show_recent(self._parts)
+
+    @Slot(object)
+    def _on_service_progressed(self, progress: OpenProgress) -> None:
+        text = progress.text
+        if progress.unit == "bytes" and progress.total:
+            text = f"{text}: {byte_size(progress.done)} of {byte_size(progress.total)}"
+        self._window.status.set_progress(text, progress.done, progress.total)
+
+    @Slot(object)
+    def _on_service_failed(self, failure: Failure) -> None:
+        if failure.task != "open":
+            return
+        self._wanted = None
+        opened = self._service.model
+        self._window.module_tree.set_tree(opened.tree if opened is not None else None)
+        if opened is None:
+            self._window.show_start_page()
+
+    @Slot(str)
+    def _on_service_state_changed(self, state: str) -> None:
+        ready, busy = state == "ready", state in ("loading", "running")
+        for name in ("run", "generate", "step"):
+            self._window.action(name).setEnabled(ready)
+        self._window.action("stop").setEnabled(busy)
+        for name in ("openModel", "openDemo", "openSession"):
+            self._window.action(name).setEnabled(not busy)
+
+    # ---- the demo ----------------------------------------------------------------------------------------------
+
+    def _is_demo(self, reference: ModelReference) -> bool:
+        try:
+            return Path(reference.source) == demo_model_folder()
+        except ResourceMissing:
+            return False
+
+    def _furnish_demo(self) -> None:
+        """Give a newcomer something to press Run on; never in place of what was typed or attached before."""
+        prompts = demo_prompts()
+        self._window.prompt.set_examples([(prompt.name, prompt.text, prompt.look_for) for prompt in prompts])
+        if prompts and not self._store.workspace.prompt.strip():
+            self._store.set_prompt(prompts[0].text)
+
+
+def short_name(source: str) -> str:
+    """The last part of a path or hub id."""
+    return source.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or source

@@ -1,0 +1,281 @@
+"""The real window, driven by the names that people script: open, attach, run, cut the circuit, undo."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QLineEdit,
+    QPlainTextEdit,
+    QSpinBox,
+    QTableView,
+    QTabWidget,
+    QTreeView,
+    QWidget,
+)
+
+from mi_crow_gui.app import create
+from mi_crow_gui.document.resource_files import demo_model_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytestqt.qtbot import QtBot
+
+    from mi_crow_gui.window.main_window import MainWindow
+
+SITE = "transformer.h.1.attn"
+
+
+@pytest.fixture
+def window(qtbot: QtBot) -> Iterator[MainWindow]:
+    _, made = create(["--fresh", "--size", "1440x900"])
+    made.show()
+    qtbot.waitUntil(lambda: made.plot_board is not None, timeout=20_000)
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+class Driver:
+    """What a person does, through object names alone."""
+
+    def __init__(self, qtbot: QtBot, window: MainWindow) -> None:
+        self.qtbot, self.window = qtbot, window
+
+    def act(self, name: str) -> None:
+        action = self.window.findChild(QAction, name)
+        assert action is not None, name
+        assert action.isEnabled(), f"{name} is disabled"
+        action.trigger()
+
+    def find(self, kind: type, name: str) -> Any:
+        found = self.window.findChild(kind, name)
+        assert found is not None, name
+        return found
+
+    def open_demo(self) -> None:
+        with self.qtbot.waitSignal(self.window.service.modelOpened, timeout=60_000):
+            self.act("openDemo")
+
+    def prompt(self, text: str) -> None:
+        edit = self.find(QPlainTextEdit, "promptEdit")
+        edit.setFocus()
+        edit.selectAll()
+        self.qtbot.keyClicks(edit, text) if len(text) < 20 else edit.setPlainText(text)
+
+    def run(self, action: str = "run") -> Any:
+        with self.qtbot.waitSignal(self.window.service.runFinished, timeout=60_000) as blocker:
+            self.act(action)
+        return blocker.args[0]
+
+    def select(self, site: str) -> None:
+        tree = self.find(QTreeView, "moduleTree")
+        model = tree.model()
+        index = model.index_of_site(site)
+        assert index.isValid(), site
+        tree.setCurrentIndex(index)
+
+    def tick(self, site: str) -> None:
+        self.select(site)
+        self.qtbot.keyClick(self.find(QTreeView, "moduleTree"), Qt.Key.Key_Space)
+
+    def write_controller(self, site: str, text: str) -> None:
+        self.select(site)
+        edit = self.find(QPlainTextEdit, "controllerEdit")
+        edit.setPlainText(text)
+        self.find(QAbstractButton, "controllerApply").click()
+
+
+@pytest.fixture
+def driver(qtbot: QtBot, window: MainWindow) -> Driver:
+    return Driver(qtbot, window)
+
+
+@pytest.fixture(scope="module")
+def plain_demo() -> Any:
+    """The demo model opened by transformers alone, for a second computation."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = demo_model_folder()
+    return AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def circuit() -> dict[str, Any]:
+    return json.loads((demo_model_folder() / "circuit.json").read_text())
+
+
+def repeated_prompt() -> str:
+    prompts = json.loads((demo_model_folder() / "prompts.json").read_text())
+    return prompts[0]["text"]
+
+
+def test_what_the_window_captures_equals_a_plain_torch_hook_exactly(driver: Driver, plain_demo: Any) -> None:
+    model, tokenizer = plain_demo
+    driver.open_demo()
+    driver.prompt(repeated_prompt())
+    driver.tick(SITE)
+    driver.run()
+    kept: list[torch.Tensor] = []
+    handle = model.get_submodule(SITE).register_forward_hook(lambda m, a, output: kept.append(output[0].clone()))
+    with torch.no_grad():
+        model(**tokenizer(repeated_prompt(), return_tensors="pt"))
+    handle.remove()
+    np.testing.assert_array_equal(driver.window.latest(SITE), kept[0].numpy())
+
+
+def test_cutting_the_induction_heads_breaks_the_model_and_undo_brings_back_the_same_bits(driver: Driver) -> None:
+    driver.open_demo()
+    driver.prompt(repeated_prompt())
+    never_hooked = driver.run()
+    assert never_hooked.hooks == ()
+    blocks: dict[int, list[int]] = {}
+    for head in circuit()["induction_heads"]:
+        blocks.setdefault(head["block"], []).append(head["head"])
+    for block, heads in blocks.items():
+        lines = ["def control(x, ctx):", "    x = x.clone()"]
+        lines += [f"    x[..., {head * 32}:{head * 32 + 32}] = 0" for head in heads]
+        lines += ["    return x"]
+        driver.write_controller(f"transformer.h.{block}.attn.c_attn", "lambda x: x")
+        # The input of the output projection is the output of nothing: cut its value stream instead, head by head.
+        values = "\n".join(
+            ["def control(x, ctx):", "    x = x.clone()"]
+            + [f"    x[..., {256 + head * 32}:{256 + head * 32 + 32}] = 0" for head in heads]
+            + ["    return x"]
+        )
+        driver.write_controller(f"transformer.h.{block}.attn.c_attn", values)
+    cut = driver.run()
+    assert cut.loss - never_hooked.loss > 2
+    while driver.window.findChild(QAction, "undo").isEnabled():
+        driver.act("undo")
+    driver.prompt(repeated_prompt())
+    again = driver.run()
+    np.testing.assert_array_equal(again.losses, never_hooked.losses)
+    assert [c.logit for c in again.candidates] == [c.logit for c in never_hooked.candidates]
+
+
+def test_a_glob_in_the_filter_attaches_all_matches_with_one_click(driver: Driver) -> None:
+    driver.open_demo()
+    driver.find(QLineEdit, "moduleFilter").setText("transformer.h.*.mlp")
+    driver.find(QAbstractButton, "attachAllMatches").click()
+    assert driver.find(QTableView, "hooksTable").model().rowCount() == 4
+    driver.prompt(repeated_prompt())
+    outcome = driver.run()
+    assert [state.fired for state in outcome.hooks] == [1, 1, 1, 1]
+
+
+def test_values_arrive_in_the_plots_while_it_generates(driver: Driver, qtbot: QtBot) -> None:
+    driver.open_demo()
+    driver.prompt(repeated_prompt())
+    driver.tick(SITE)
+    driver.find(QSpinBox, "maxNewTokens").setValue(20)
+    driver.run("generate")
+    board = driver.find(QTabWidget, "plotBoard")
+    kinds = {panel.property("plotKind"): panel for panel in board.findChildren(QWidget) if panel.property("plotKind")}
+    assert {"heatmap", "trace", "histogram"} <= set(kinds)
+    assert {kinds[kind].property("site") for kind in ("heatmap", "trace", "histogram")} == {SITE}
+    assert driver.find(QWidget, "outputView").toPlainText().strip()
+
+
+def test_stop_is_enabled_only_while_something_runs_and_stops_it(driver: Driver, qtbot: QtBot) -> None:
+    driver.open_demo()
+    assert not driver.find(QAction, "stop").isEnabled()
+    driver.prompt(repeated_prompt())
+    slow = "import time\ndef control(x, ctx):\n    time.sleep(0.05)\n    return x"
+    driver.write_controller(SITE, slow)
+    driver.find(QSpinBox, "maxNewTokens").setValue(60)
+    with qtbot.waitSignal(driver.window.service.stepsArrived, timeout=20_000):
+        driver.act("generate")
+    with qtbot.waitSignal(driver.window.service.runFinished, timeout=5_000) as blocker:
+        driver.act("stop")
+    assert blocker.args[0].stopped == "cancelled"
+    assert len(blocker.args[0].generated) < 60
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def control(x, ctx):\n    return x.nothing", "nothing"),
+        ("lambda x: 'text'", "returned a str"),
+        ("lambda x: x[:, :1]", "is needed"),
+        ("lambda x: x * float('nan')", "NaN"),
+    ],
+)
+def test_a_controller_that_fails_says_so_once_is_off_and_its_text_stays(
+    driver: Driver, qtbot: QtBot, code: str, words: str
+) -> None:
+    driver.open_demo()
+    driver.prompt(repeated_prompt())
+    clean = driver.run()
+    driver.write_controller(SITE, code)
+    outcome = driver.run()
+    np.testing.assert_array_equal(outcome.losses, clean.losses)
+    rows = driver.find(QTableView, "hooksTable").model()
+    texts = " ".join(
+        str(rows.index(0, column).data(role) or "")
+        for column in range(rows.columnCount())
+        for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+    )
+    assert words in texts
+    assert driver.find(QPlainTextEdit, "controllerEdit").toPlainText() == code
+
+
+def test_a_syntax_error_is_not_applied_and_names_its_line(driver: Driver) -> None:
+    driver.open_demo()
+    driver.write_controller(SITE, "def control(x, ctx):\n    return x +\n")
+    assert driver.find(QTableView, "hooksTable").model().rowCount() == 0
+    problems = driver.find(QWidget, "controllerProblems")
+    assert problems.model().rowCount() == 1
+    assert "2" in str(problems.model().index(0, 0).data())
+
+
+def test_undo_and_redo_work_with_no_model_open(driver: Driver) -> None:
+    edit = driver.find(QPlainTextEdit, "promptEdit")
+    edit.setPlainText("one two")
+    driver.act("undo")
+    assert edit.toPlainText() == ""
+    driver.act("redo")
+    assert edit.toPlainText() == "one two"
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "prompt"), (" ".join(["Mary"] * 129), "128")])
+def test_a_prompt_that_cannot_run_keeps_model_and_text(driver: Driver, qtbot: QtBot, text: str, words: str) -> None:
+    driver.open_demo()
+    driver.find(QPlainTextEdit, "promptEdit").setPlainText(text)
+    with qtbot.waitSignal(driver.window.service.failed, timeout=10_000) as blocker:
+        driver.act("run")
+    assert words in blocker.args[0].message
+    assert driver.find(QPlainTextEdit, "promptEdit").toPlainText() == text
+    assert driver.window.service.state == "ready"
+
+
+def test_closing_the_window_while_it_runs_ends_everything(qtbot: QtBot) -> None:
+    _, window = create(["--fresh"])
+    window.show()
+    qtbot.waitUntil(lambda: window.plot_board is not None, timeout=20_000)
+    driver = Driver(qtbot, window)
+    driver.open_demo()
+    driver.prompt(repeated_prompt())
+    driver.find(QSpinBox, "maxNewTokens").setValue(80)
+    with qtbot.waitSignal(window.service.stepsArrived, timeout=20_000):
+        driver.act("generate")
+    window.close()
+    assert not window.service._thread.isRunning()
+    window.deleteLater()
+
+
+def test_closing_the_window_while_it_loads_ends_everything(qtbot: QtBot) -> None:
+    _, window = create(["--fresh"])
+    window.show()
+    qtbot.waitUntil(lambda: window.plot_board is not None, timeout=20_000)
+    window.findChild(QAction, "openDemo").trigger()
+    window.close()
+    assert not window.service._thread.isRunning()
+    window.deleteLater()
