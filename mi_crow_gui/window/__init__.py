@@ -1,0 +1,1 @@
+"""The main window, its actions, dialogs and look: no logic."""

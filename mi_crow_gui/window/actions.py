@@ -1,0 +1,295 @@
+"""The one table of actions: menus, tool bar, command palette and shortcuts are all built from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PySide6.QtCore import QObject
+
+MENUS = ("&File", "&Edit", "&Model", "&View", "&Help")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One action.
+
+    Attributes
+    ----------
+    name
+        The QAction's objectName.
+    text
+        Words of the menu entry, with its mnemonic; three dots at the end when it asks something first.
+    icon
+        Name of a file in ``resources/icons``.
+    menu
+        Title of the menu, or of a submenu as ``"&View/&Theme"``.
+    section
+        Entries of a menu with the same number stand together, between separators.
+    tip
+        What it does, one sentence without a full stop; the shortcut is added when it is shown.
+    shortcuts
+        Portable key sequences; menus show the first.
+    group
+        Name of the group of which only one is checked at a time.
+    enabled
+        Whether it can be used while nothing is open; the wiring switches the others on when they can.
+    words
+        Further words under which the command palette finds it.
+    """
+
+    name: str
+    text: str
+    icon: str
+    menu: str
+    section: int
+    tip: str
+    shortcuts: tuple[str, ...] = ()
+    checkable: bool = False
+    group: str = ""
+    enabled: bool = True
+    words: str = ""
+
+
+ACTIONS: tuple[ActionSpec, ...] = (
+    # name, text, icon, menu, section, tip
+    ActionSpec(
+        "openModel", "&Open model…", "open-model", "&File", 0, "Open a model from a folder, a file or a hub id",
+        ("Ctrl+O",), words="load weights checkpoint hugging face gguf safetensors",
+    ),
+    ActionSpec(
+        "openDemo", "Open the &demo model", "open-demo", "&File", 0,
+        "Open the small model that comes with the program", ("Ctrl+Shift+M",), words="example induction newcomer",
+    ),
+    ActionSpec(
+        "openCapture", "Open &capture…", "open-capture", "&File", 0, "Open a folder of saved activations",
+        ("Ctrl+Alt+O",), words="load activations tensors",
+    ),
+    ActionSpec(
+        "openSession", "Open &session…", "open-session", "&File", 0, "Open a session file: model, hooks, prompt, plots",
+        ("Ctrl+Shift+O",), words="workspace microw load",
+    ),
+    ActionSpec(
+        "saveSession", "&Save session…", "save-session", "&File", 1, "Save model, hooks, prompt and plots to a file",
+        ("Ctrl+S",), words="workspace microw write",
+    ),
+    ActionSpec(
+        "saveCapture", "Save c&apture…", "save-capture", "&File", 1, "Save the captured activations of the last run",
+        ("Ctrl+Shift+S",), enabled=False, words="activations tensors write safetensors",
+    ),
+    ActionSpec(
+        "exportPlot", "&Export plot…", "export-plot", "&File", 1, "Save the current plot as a picture or its numbers",
+        ("Ctrl+Shift+E",), enabled=False, words="image png svg csv save",
+    ),
+    ActionSpec("quit", "&Quit", "quit", "&File", 2, "Close the window", ("Ctrl+Q",), words="exit leave"),
+    ActionSpec("undo", "&Undo", "undo", "&Edit", 0, "Take the last change back", ("Ctrl+Z",), enabled=False),
+    ActionSpec(
+        "redo", "&Redo", "redo", "&Edit", 0, "Make the last undone change again", ("Ctrl+Shift+Z", "Ctrl+Y"),
+        enabled=False,
+    ),
+    ActionSpec(
+        "copyAsPython", "Copy as &Python", "copy-as-python", "&Edit", 1,
+        "Copy a script that does the same with the library", ("Ctrl+Shift+C",), words="code script export replay",
+    ),
+    ActionSpec(
+        "filter", "&Find a module", "filter", "&Edit", 2, "Go to the filter of the module tree", ("Ctrl+F",),
+        words="search layer glob",
+    ),
+    ActionSpec(
+        "commandPalette", "&Command palette…", "command-palette", "&Edit", 2, "Find any action by its words",
+        ("Ctrl+Shift+P",), words="search actions",
+    ),
+    ActionSpec(
+        "run", "&Run", "run", "&Model", 0, "Run the prompt through the model once", ("Ctrl+R",), enabled=False,
+        words="forward start",
+    ),
+    ActionSpec(
+        "generate", "&Generate", "generate", "&Model", 0, "Let the model continue the prompt", ("Ctrl+G",),
+        enabled=False, words="sample tokens write",
+    ),
+    ActionSpec(
+        "step", "Ste&p", "step", "&Model", 0, "Generate one more token", ("F10",), enabled=False, words="next token",
+    ),
+    ActionSpec(
+        "stop", "&Stop", "stop", "&Model", 0, "Stop what is running or loading", ("Esc",), enabled=False,
+        words="cancel interrupt abort",
+    ),
+    ActionSpec(
+        "attachDetector", "Attach &detector", "attach-detector", "&Model", 1, "Capture the selected modules",
+        ("Ctrl+D",), enabled=False, words="hook capture layer record",
+    ),
+    ActionSpec(
+        "attachController", "Attach &controller", "attach-controller", "&Model", 1,
+        "Write code that changes what the selected module gives", ("Ctrl+E",), enabled=False,
+        words="hook lambda edit intervene ablate steer",
+    ),
+    ActionSpec(
+        "applyController", "&Apply controller", "apply", "&Model", 1, "Put the editor's text on the selected module",
+        ("Ctrl+Return",), enabled=False, words="lambda code",
+    ),
+    ActionSpec(
+        "detachAll", "Detach &all", "detach-all", "&Model", 1, "Take every hook off the model", ("Ctrl+Shift+D",),
+        enabled=False, words="remove hooks clear",
+    ),
+    ActionSpec(
+        "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
+        "Look for hooks left on the model", enabled=False, words="hooks leak verify",
+    ),
+    ActionSpec(
+        "layoutInspect", "&Inspect", "layout-inspect", "&View/&Layout", 0, "Tree and hooks left, inspector right",
+        ("Ctrl+1",), checkable=True, group="layout", words="preset default",
+    ),
+    ActionSpec(
+        "layoutWrite", "&Write", "layout-write", "&View/&Layout", 0, "The editor large, beside the plots", ("Ctrl+2",),
+        checkable=True, group="layout", words="preset controller code",
+    ),
+    ActionSpec(
+        "layoutAnalyse", "&Analyse", "layout-analyse", "&View/&Layout", 0, "Captures left, plots, no prompt",
+        ("Ctrl+3",), checkable=True, group="layout", words="preset captures",
+    ),
+    ActionSpec(
+        "focus", "&Focus on the plots", "focus", "&View", 0, "Show the plots only, or everything again", ("F11",),
+        checkable=True, words="layout preset full",
+    ),
+    ActionSpec(
+        "resetLayout", "&Reset layout", "reset-layout", "&View", 0, "Put every panel back where it was at first",
+        words="restore default windows docks",
+    ),
+    ActionSpec(
+        "lockDocks", "&Lock panels", "lock", "&View", 0, "Keep panels from being moved, floated or closed",
+        checkable=True, words="docks unlock move",
+    ),
+    ActionSpec(
+        "showModel", "&Model", "panel-left", "&View/&Panels", 1, "Show or hide the module tree", checkable=True,
+        words="dock tree",
+    ),
+    ActionSpec(
+        "showHooks", "&Hooks", "panel-left-low", "&View/&Panels", 1, "Show or hide the hooks list", checkable=True,
+        words="dock",
+    ),
+    ActionSpec(
+        "showInspector", "&Inspector", "panel-right", "&View/&Panels", 1, "Show or hide the inspector",
+        checkable=True, words="dock statistics",
+    ),
+    ActionSpec(
+        "showBottom", "&Editor, captures, history, log", "panel-bottom", "&View/&Panels", 1,
+        "Show or hide the panel below the plots", checkable=True, words="dock",
+    ),
+    ActionSpec(
+        "showEditor", "&Editor", "editor", "&View/&Go to", 1, "Go to the controller editor", ("Alt+1",),
+        words="controller code",
+    ),
+    ActionSpec(
+        "showCaptures", "&Captures", "captures", "&View/&Go to", 1, "Go to the saved captures", ("Alt+2",),
+    ),
+    ActionSpec("showHistory", "&History", "history", "&View/&Go to", 1, "Go to the past runs", ("Alt+3",)),
+    ActionSpec("showLog", "&Log", "log", "&View/&Go to", 1, "Go to the messages", ("Alt+4",), words="errors traceback"),
+    ActionSpec(
+        "themeSystem", "Follow the &system", "theme-system", "&View/&Theme", 2, "Light or dark as the system is",
+        checkable=True, group="theme", words="colours appearance",
+    ),
+    ActionSpec(
+        "themeLight", "&Light", "theme-light", "&View/&Theme", 2, "Use the light look", checkable=True, group="theme",
+        words="colours appearance white",
+    ),
+    ActionSpec(
+        "themeDark", "&Dark", "theme-dark", "&View/&Theme", 2, "Use the dark look", checkable=True, group="theme",
+        words="colours appearance black night",
+    ),
+    ActionSpec(
+        "guide", "&Guide", "guide", "&Help", 0, "A tour of two minutes, and how each part works", ("F1",),
+        words="help manual tutorial documentation",
+    ),
+    ActionSpec(
+        "shortcuts", "&Keyboard shortcuts", "keyboard", "&Help", 0, "All shortcuts in one list", ("Ctrl+F1",),
+        words="keys help",
+    ),
+    ActionSpec(
+        "openLogFolder", "Open the &log folder", "log-folder", "&Help", 1, "Show the folder of the log files",
+        words="messages errors traceback",
+    ),
+    ActionSpec("about", "&About", "information", "&Help", 1, "Version and licence", words="version information"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ToolButton:
+    """One button of the tool bar: its action, those in its drop-down, and whether it has words beside the icon."""
+
+    action: str
+    more: tuple[str, ...] = ()
+    words: bool = False
+
+
+# Sections of the tool bar, a separator between them; None is the place of the device box.
+TOOLBAR: tuple[tuple[ToolButton | None, ...], ...] = (
+    (ToolButton("openModel", ("openModel", "openDemo", "openCapture", "openSession")), None),
+    (
+        ToolButton("run", words=True),
+        ToolButton("generate", words=True),
+        ToolButton("stop", words=True),
+        ToolButton("step"),
+    ),
+    (ToolButton("attachDetector", ("attachDetector", "attachController", "detachAll")),),
+    (ToolButton("undo"), ToolButton("redo")),
+    (ToolButton("saveSession", ("saveSession", "saveCapture", "exportPlot", "copyAsPython")),),
+)
+
+
+def plain_text(spec: ActionSpec) -> str:
+    """The words of an action without mnemonic and dots."""
+    return spec.text.replace("&", "").rstrip("…")
+
+
+def shortcut_text(spec: ActionSpec) -> str:
+    """The first shortcut as this system writes it; empty if there is none."""
+    if not spec.shortcuts:
+        return ""
+    return QKeySequence(spec.shortcuts[0]).toString(QKeySequence.SequenceFormat.NativeText)
+
+
+def tool_tip(spec: ActionSpec) -> str:
+    """What the action does, and its shortcut."""
+    keys = shortcut_text(spec)
+    return f"{spec.tip} ({keys})" if keys else spec.tip
+
+
+def build_actions(parent: QObject) -> dict[str, QAction]:
+    """Make every action of the table, by name; icons come later, with the theme."""
+    built: dict[str, QAction] = {}
+    groups: dict[str, QActionGroup] = {}
+    for spec in ACTIONS:
+        action = QAction(spec.text, parent)
+        action.setObjectName(spec.name)
+        action.setIconText(plain_text(spec))
+        action.setToolTip(tool_tip(spec))
+        action.setStatusTip("")
+        action.setShortcuts([QKeySequence(keys) for keys in spec.shortcuts])
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        action.setCheckable(spec.checkable)
+        action.setEnabled(spec.enabled)
+        if spec.name == "quit":
+            action.setMenuRole(QAction.MenuRole.QuitRole)
+        elif spec.name == "about":
+            action.setMenuRole(QAction.MenuRole.AboutRole)
+        else:
+            # Without it, macOS moves entries by words that look like "Preferences" or "About".
+            action.setMenuRole(QAction.MenuRole.NoRole)
+        if spec.group:
+            group = groups.get(spec.group)
+            if group is None:
+                group = groups[spec.group] = QActionGroup(parent)
+            group.addAction(action)
+        built[spec.name] = action
+    return built
+
+
+def specs() -> Mapping[str, ActionSpec]:
+    """The table by name."""
+    return {spec.name: spec for spec in ACTIONS}

@@ -1,0 +1,409 @@
+"""The main window: panels in their docks, actions in their menus; what they mean is decided elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any, get_args
+
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QSizePolicy,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mi_crow_gui.panels.captures_panel import CapturesPanel
+from mi_crow_gui.panels.editor_panel import EditorPanel
+from mi_crow_gui.panels.history_panel import HistoryPanel
+from mi_crow_gui.panels.hooks_panel import HooksPanel
+from mi_crow_gui.panels.inspector_panel import InspectorPanel
+from mi_crow_gui.panels.log_panel import LogPanel
+from mi_crow_gui.panels.module_tree_panel import ModuleTreePanel
+from mi_crow_gui.panels.output_view import OutputView
+from mi_crow_gui.panels.prompt_panel import PromptPanel
+from mi_crow_gui.panels.start_page import StartPage
+from mi_crow_gui.panels.status_bar import StatusBar
+from mi_crow_gui.window import placement
+from mi_crow_gui.window.actions import TOOLBAR, build_actions, specs
+from mi_crow_gui.window.banner import Banner
+from mi_crow_gui.window.dialog_window import DialogWindow
+from mi_crow_gui.window.dock_layout import Arranged, DockLayout, Preset
+from mi_crow_gui.window.icons import application_icon, icon
+from mi_crow_gui.window.menus import fill_menu_bar, fill_tool_bar
+from mi_crow_gui.window.theme import MODES, Mode, apply_theme, current_mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+
+TITLE = "Mi-Crow inspector"
+
+
+class MainWindow(DialogWindow):
+    """Holds the panels as attributes and the actions by name; emits intents, decides nothing.
+
+    `service` is the model service once the application has set it. `close_guard`, where set, is asked before the
+    window closes: False keeps it open.
+    """
+
+    pathsDropped = Signal(list)
+    deviceChosen = Signal(str)
+    themeChosen = Signal(str)
+
+    # Qt tells of palettes while the window is still being built.
+    _built = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.service: Any = None
+        self.close_guard: Callable[[], bool] | None = None
+        self.plot_board: QWidget | None = None
+        self.setObjectName("mainWindow")
+        self.setAccessibleName("Main window")
+        self.setWindowTitle(f"{TITLE}[*]")
+        self.setWindowIcon(application_icon())
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self._sized = False
+
+        self.module_tree = ModuleTreePanel()
+        self.hooks = HooksPanel()
+        self.inspector = InspectorPanel()
+        self.prompt = PromptPanel()
+        self.output = OutputView()
+        self.editor = EditorPanel()
+        self.captures = CapturesPanel()
+        self.history = HistoryPanel()
+        self.log = LogPanel()
+        self.start_page = StartPage()
+        self.status = StatusBar()
+        self.banner = Banner()
+
+        self._actions = build_actions(self)
+        self.addActions(list(self._actions.values()))
+        self._build_bars()
+        self._build_centre()
+        self._build_docks()
+        self._draw_icons(self._toolbar_names())
+        self._connect_actions()
+        placement.place(self)
+        self._built = True
+
+    # ---- building ----------------------------------------------------------------------------------------------
+
+    def _build_bars(self) -> None:
+        self.menus = fill_menu_bar(self.menuBar(), self._actions)
+        for menu in self.menus.values():
+            menu.aboutToShow.connect(self._draw_all_icons)
+        self.device_box = QComboBox()
+        self.device_box.setObjectName("deviceBox")
+        self.device_box.setAccessibleName("Device")
+        self.device_box.setToolTip("Where the model computes")
+        self.device_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.device_box.activated.connect(self._on_device_box_activated)
+        self._toolbar = QToolBar("Tools")
+        self._toolbar.setObjectName("toolBar")
+        self._toolbar.setMovable(False)
+        self._toolbar.toggleViewAction().setEnabled(False)
+        self._toolbar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self._device_entry = fill_tool_bar(self._toolbar, self._actions, self.device_box)
+        self._device_entry.setVisible(False)
+        for name in ("openModel", "attachDetector", "saveSession"):
+            self._toolbar.findChild(QWidget, f"{name}Button").menu().aboutToShow.connect(self._draw_all_icons)
+        self.addToolBar(self._toolbar)
+        self.setStatusBar(self.status)
+
+    def _build_centre(self) -> None:
+        self._plots = QStackedWidget()
+        self._plots.setMinimumHeight(96)
+        waiting = QLabel("Run a prompt to see the activations of the attached modules here.")
+        waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        waiting.setWordWrap(True)
+        waiting.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._plots.addWidget(waiting)
+        self._split = QSplitter(Qt.Orientation.Vertical)
+        self._split.setObjectName("plotsAndOutput")
+        self._split.addWidget(self._plots)
+        self._split.addWidget(self.output)
+        self._split.setStretchFactor(0, 1)
+        self._split.setCollapsible(0, False)
+        self.output.setMinimumHeight(2 * self.fontMetrics().lineSpacing() + 12)
+        # The prompt is as high as its text and tokens; what is left belongs to the plots.
+        self.prompt.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        workbench = QWidget()
+        column = QVBoxLayout(workbench)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.prompt)
+        column.addWidget(self._split, 1)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.start_page)
+        self._pages.addWidget(workbench)
+        centre = QWidget()
+        rows = QVBoxLayout(centre)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self.banner)
+        rows.addWidget(self._pages, 1)
+        self.setCentralWidget(centre)
+
+    def _build_docks(self) -> None:
+        self._tabs = QTabWidget()
+        self._tabs.setObjectName("bottomTabs")
+        self._tabs.setAccessibleName("Editor, captures, history, log")
+        self._tabs.setDocumentMode(True)
+        for name, title, panel in (
+            ("editorTab", "Editor", self.editor),
+            ("capturesTab", "Captures", self.captures),
+            ("historyTab", "History", self.history),
+            ("logTab", "Log", self.log),
+        ):
+            page = QWidget()
+            page.setObjectName(name)
+            page.setAccessibleName(title)
+            column = QVBoxLayout(page)
+            column.setContentsMargins(0, 0, 0, 0)
+            column.addWidget(panel)
+            self._tabs.addTab(page, title)
+        self.log.errorsChanged.connect(self._on_log_errors_changed)
+        parts = Arranged(
+            window=self,
+            model=self._dock("modelDock", "Model", self.module_tree),
+            hooks=self._dock("hooksDock", "Hooks", self.hooks),
+            inspector=self._dock("inspectorDock", "Inspector", self.inspector),
+            bottom=self._dock("bottomDock", "Editor, captures, history, log", self._tabs),
+            tabs=self._tabs,
+            prompt=self.prompt,
+            output=self.output,
+            split=self._split,
+            toolbar=self._toolbar,
+        )
+        self._layout = DockLayout(parts)
+
+    def _dock(self, name: str, title: str, content: QWidget) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setAccessibleName(title)
+        dock.setWidget(content)
+        return dock
+
+    def _connect_actions(self) -> None:
+        for name, preset in zip(("layoutInspect", "layoutWrite", "layoutAnalyse"), get_args(Preset), strict=True):
+            self._actions[name].triggered.connect(lambda _on, preset=preset: self.apply_preset(preset))
+        for name, mode in zip(("themeSystem", "themeLight", "themeDark"), MODES, strict=True):
+            self._actions[name].triggered.connect(lambda _on, mode=mode: self._choose_theme(mode))
+        for name, tab in (("showEditor", 0), ("showCaptures", 1), ("showHistory", 2), ("showLog", 3)):
+            self._actions[name].triggered.connect(lambda _on, tab=tab: self._show_tab(tab))
+        for name, dock in (
+            ("showModel", "modelDock"),
+            ("showHooks", "hooksDock"),
+            ("showInspector", "inspectorDock"),
+            ("showBottom", "bottomDock"),
+        ):
+            self._mirror(self._actions[name], self.findChild(QDockWidget, dock).toggleViewAction())
+        for name, slot in (
+            ("focus", self._on_focus_triggered),
+            ("lockDocks", self._on_lock_triggered),
+            ("resetLayout", self.reset_layout),
+            ("filter", self._on_filter_triggered),
+            ("commandPalette", self.show_command_palette),
+            ("guide", self.show_guide),
+            ("shortcuts", self.show_shortcuts),
+            ("about", self.show_about),
+            ("quit", self.close),
+        ):
+            self._actions[name].triggered.connect(slot)
+        for wish, name in (
+            (self.start_page.openModelRequested, "openModel"),
+            (self.start_page.openDemoRequested, "openDemo"),
+            (self.start_page.openCaptureRequested, "openCapture"),
+            (self.start_page.openSessionRequested, "openSession"),
+        ):
+            wish.connect(self._actions[name].trigger)
+        self._show_layout_state()
+        self._show_theme_state()
+
+    def _mirror(self, action: QAction, dock_action: QAction) -> None:
+        """Make the table's action do and show what the dock's own one does."""
+        action.setChecked(dock_action.isChecked())
+        dock_action.toggled.connect(action.setChecked)
+        action.triggered.connect(dock_action.trigger)
+
+    # ---- what others ask for -----------------------------------------------------------------------------------
+
+    def action(self, name: str) -> QAction:
+        """The action of that objectName; KeyError if the table has none."""
+        return self._actions[name]
+
+    def actions_by_name(self) -> dict[str, QAction]:
+        """Every action of the table."""
+        return dict(self._actions)
+
+    def latest(self, site: str) -> np.ndarray | None:
+        """Newest captured value of a site, or None."""
+        return None if self.service is None else self.service.latest(site)
+
+    def install_plot_board(self, board: QWidget) -> None:
+        """Put the plots in their place; called once, after the first paint."""
+        self.plot_board = board
+        self._plots.setCurrentIndex(self._plots.addWidget(board))
+
+    def set_devices(self, devices: Sequence[str], current: str = "") -> None:
+        """Offer these devices in the tool bar and for the next model; none hides the box."""
+        self.devices = tuple(devices)
+        self.device_box.clear()
+        self.device_box.addItems(list(devices))
+        if current:
+            self.device_box.setCurrentText(current)
+        self._device_entry.setVisible(bool(devices))
+
+    def show_start_page(self) -> None:
+        """Show how to open something."""
+        self._pages.setCurrentIndex(0)
+
+    def show_workbench(self) -> None:
+        """Show prompt, plots and output."""
+        self._pages.setCurrentIndex(1)
+
+    def show_editor(self) -> None:
+        """Bring the controller editor to the front, with the keyboard in it."""
+        self._show_tab(0)
+
+    def show_banner(self, text: str, *answers: Any) -> None:
+        """Show a notice above the work; `answers` are words and what they do, in turn: "Restore", restore, ..."""
+        self.banner.show_message(text, tuple(zip(answers[::2], answers[1::2], strict=True)))
+
+    def apply_preset(self, preset: Preset) -> None:
+        """Arrange the panels for inspecting, writing or analysing."""
+        self._layout.apply(preset)
+        self._show_layout_state()
+
+    def reset_layout(self) -> None:
+        """Put every panel back where it was at first, locked."""
+        self._layout.lock(True)
+        self.apply_preset("inspect")
+
+    def save_state(self) -> bytes:
+        """Place, size and layout, for `restore_state`."""
+        geometry = base64.b64encode(bytes(self.saveGeometry().data())).decode("ascii")
+        return json.dumps({"geometry": geometry, **self._layout.state()}).encode()
+
+    def restore_state(self, saved: bytes) -> bool:
+        """Take up what `save_state` gave; False, with the window as it was, if it can't be used."""
+        try:
+            state = json.loads(saved)
+            geometry = base64.b64decode(state["geometry"], validate=True)
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            return False
+        if not self._layout.restore(state):
+            return False
+        placement.restore(self, geometry)
+        self._sized = True
+        self._show_layout_state()
+        return True
+
+    # ---- handlers ----------------------------------------------------------------------------------------------
+
+    @Slot(int)
+    def _on_device_box_activated(self, index: int) -> None:
+        self.deviceChosen.emit(self.device_box.itemText(index))
+
+    @Slot(int)
+    def _on_log_errors_changed(self, errors: int) -> None:
+        self._tabs.setTabText(3, f"Log ({errors})" if errors else "Log")
+
+    @Slot()
+    def _on_filter_triggered(self) -> None:
+        self.findChild(QDockWidget, "modelDock").show()
+        self.module_tree.focus_filter()
+
+    @Slot(bool)
+    def _on_focus_triggered(self, on: bool) -> None:
+        self._layout.focus(on)
+        self._show_layout_state()
+
+    @Slot(bool)
+    def _on_lock_triggered(self, locked: bool) -> None:
+        self._layout.lock(locked)
+
+    @Slot()
+    def _draw_all_icons(self) -> None:
+        """Menus need theirs only when one opens: the first paint does not wait for them."""
+        self._draw_icons(name for name, action in self._actions.items() if action.icon().isNull())
+
+    def _choose_theme(self, mode: Mode) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            apply_theme(application, mode)
+        self.themeChosen.emit(mode)
+
+    def _show_tab(self, index: int) -> None:
+        if self._layout.focused:
+            self._on_focus_triggered(False)
+        self.findChild(QDockWidget, "bottomDock").show()
+        self._tabs.setCurrentIndex(index)
+        page = self._tabs.widget(index)
+        (page.findChild(QWidget, "controllerEdit") or page).setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _show_layout_state(self) -> None:
+        preset = self._layout.preset
+        self._actions[f"layout{preset.capitalize()}"].setChecked(True)
+        self._actions["focus"].setChecked(self._layout.focused)
+        self._actions["lockDocks"].setChecked(self._layout.locked)
+
+    def _show_theme_state(self) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            self._actions[f"theme{current_mode(application).capitalize()}"].setChecked(True)
+
+    def _draw_icons(self, names: Any) -> None:
+        table = specs()
+        for name in list(names):
+            self._actions[name].setIcon(icon(table[name].icon))
+
+    def _toolbar_names(self) -> list[str]:
+        return [button.action for section in TOOLBAR for button in section if button is not None]
+
+    # ---- Qt's events -------------------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: D102 - Qt's
+        super().showEvent(event)
+        if not self._sized:
+            self._sized = True
+            self._layout.resize()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._built:
+            self._draw_icons([name for name, action in self._actions.items() if not action.icon().isNull()])
+            self._show_theme_state()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102 - Qt's
+        if self.close_guard is not None and not self.close_guard():
+            event.ignore()
+            return
+        self.close_dialogs()
+        event.accept()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102 - Qt's
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: D102 - Qt's
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.pathsDropped.emit(paths)

@@ -1,0 +1,82 @@
+"""The menu bar and the tool bar, built from the table of actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QComboBox, QMenu, QToolBar, QToolButton
+
+from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.window.actions import ACTIONS, MENUS, TOOLBAR, ToolButton, plain_text, specs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PySide6.QtGui import QAction
+    from PySide6.QtWidgets import QMenuBar
+
+ICON_SIZE = QSize(20, 20)
+
+
+def fill_menu_bar(bar: QMenuBar, actions: Mapping[str, QAction]) -> dict[str, QMenu]:
+    """Add every action of the table to its menu; the menus by path, such as ``"&View/&Theme"``."""
+    menus: dict[str, QMenu] = {}
+    sections: dict[str, int] = {}
+    for title in MENUS:
+        menus[title] = bar.addMenu(title)
+        menus[title].setToolTipsVisible(True)
+    for spec in ACTIONS:
+        top, _, below = spec.menu.partition("/")
+        _separate(menus[top], top, spec.section, sections)
+        if below and spec.menu not in menus:
+            menus[spec.menu] = menus[top].addMenu(below)
+            menus[spec.menu].setToolTipsVisible(True)
+        menus[spec.menu].addAction(actions[spec.name])
+    return menus
+
+
+def fill_tool_bar(bar: QToolBar, actions: Mapping[str, QAction], device_box: QComboBox) -> QAction:
+    """Add the buttons of the tool bar's table; the answer shows and hides the device box."""
+    bar.setIconSize(ICON_SIZE)
+    device_entry: QAction | None = None
+    for number, section in enumerate(TOOLBAR):
+        if number:
+            bar.addSeparator()
+        for button in section:
+            if button is None:
+                device_entry = bar.addWidget(device_box)
+            else:
+                bar.addWidget(_tool_button(button, actions))
+    if device_entry is None:
+        raise LookupError("The tool bar's table has no place for the device box.")
+    return device_entry
+
+
+def _separate(menu: QMenu, title: str, section: int, sections: dict[str, int]) -> None:
+    if sections.setdefault(title, section) != section:
+        menu.addSeparator()
+        sections[title] = section
+
+
+def _tool_button(wanted: ToolButton, actions: Mapping[str, QAction]) -> QToolButton:
+    button = QToolButton()
+    button.setDefaultAction(actions[wanted.action])
+    button.setAccessibleName(plain_text(specs()[wanted.action]))
+    button.setObjectName(f"{wanted.action}Button")
+    button.setAutoRaise(True)
+    button.setMinimumHeight(4 * GRID)
+    button.setMinimumWidth(4 * GRID)
+    # The keyboard reaches the tool bar by Tab; a mouse click leaves the focus in the text it was in.
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setToolButtonStyle(
+        Qt.ToolButtonStyle.ToolButtonTextBesideIcon if wanted.words else Qt.ToolButtonStyle.ToolButtonIconOnly
+    )
+    if wanted.more:
+        menu = QMenu(button)
+        menu.setToolTipsVisible(True)
+        for name in wanted.more:
+            menu.addAction(actions[name])
+        button.setMenu(menu)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+    return button
