@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -65,6 +64,19 @@ class UserController:
     ----------
     hook_id
         Makes the file name that tracebacks carry, so an error can be traced to the text it came from.
+    text
+        Python whose last statement is ``lambda x: ...``, or that defines ``control(x)`` or ``control(x, ctx)``;
+        ``control_input`` instead of ``control`` is meant for what goes into the module.
+
+    Attributes
+    ----------
+    acts_on_input
+        True for ``control_input``.
+
+    Raises
+    ------
+    ControllerCodeError
+        When the text can't become such a function.
     """
 
     def __init__(self, hook_id: str, site: str, text: str) -> None:
@@ -73,6 +85,7 @@ class UserController:
         self.context = ControllerContext(layer=site, state={})
         self._prompt_length = 0
         self._tokens: TokenSequence | None = None
+        self.acts_on_input = False
         self._function, self._takes_context = self._compile(text)
         code = getattr(self._function, "__code__", None)
         self._first_line = code.co_firstlineno if code is not None and code.co_filename == self.filename else 0
@@ -130,6 +143,8 @@ class UserController:
         namespace: dict[str, Any] = {"torch": torch, "math": math, "__name__": "controller"}
         try:
             function = self._evaluate(tree, namespace)
+        except ControllerCodeError:
+            raise
         except Exception as error:
             raise ControllerCodeError(f"{type(error).__name__}: {error}", self.line_of(error)) from error
         return function, _takes_context(function)
@@ -140,7 +155,11 @@ class UserController:
             exec(compile(ast.Module(tree.body[:-1], []), self.filename, "exec"), namespace)
             return eval(compile(ast.Expression(last.value), self.filename, "eval"), namespace)
         exec(compile(tree, self.filename, "exec"), namespace)
-        function = namespace.get("control")
+        output, ingoing = namespace.get("control"), namespace.get("control_input")
+        if callable(output) and callable(ingoing):
+            raise ControllerCodeError("Define `control` or `control_input`, not both: a controller acts in one place.")
+        self.acts_on_input = callable(ingoing)
+        function = ingoing if self.acts_on_input else output
         if not callable(function):
             raise ControllerCodeError("Write `lambda x: ...` or a function named `control(x, ctx)`.")
         return function

@@ -1,7 +1,8 @@
 """Controller text as the editor sees it: what is wrong with it, found by reading alone; nothing in it is run.
 
 A controller is a text whose last statement is ``lambda x: ...`` or ``lambda x, ctx: ...``, or one that defines
-``control(x)`` or ``control(x, ctx)``, with whatever it needs before.
+``control(x)`` or ``control(x, ctx)``, with whatever it needs before. Both change what the module gives out;
+``control_input`` in place of ``control`` changes what goes into it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ERROR = "error"
 WARNING = "warning"
 ENTRY = "control"
+INPUT_ENTRY = "control_input"
+_ENTRIES = (ENTRY, INPUT_ENTRY)
 LARGEST_TEXT = 200_000  # characters
 
 # What a controller finds defined without importing it
@@ -91,7 +94,7 @@ def describe(text: str) -> str:
         if docstring and docstring.strip():
             return docstring.strip().splitlines()[0]
         amount = (entry.end_lineno or entry.lineno) - entry.lineno + 1
-        return f"{ENTRY}({', '.join(_parameter_names(entry))}), {amount} line{'s' if amount > 1 else ''}"
+        return f"{entry.name}({', '.join(_parameter_names(entry))}), {amount} line{'s' if amount > 1 else ''}"
     return first
 
 
@@ -184,15 +187,15 @@ def _of_entry(tree: ast.Module, lines: _Lines) -> Iterator[Problem]:
             yield _missing_entry(tree, last, lines)
         return
     if isinstance(entry, ast.AsyncFunctionDef):
-        yield lines.of(entry, f"`{ENTRY}` can't be async: it is called in the middle of a forward.")
+        yield lines.of(entry, f"`{entry.name}` can't be async: it is called in the middle of a forward.")
     elif isinstance(entry, ast.FunctionDef):
         own = list(_own_nodes(entry))
         if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own):
-            yield lines.of(entry, f"`{ENTRY}` can't use yield: return the new tensor.")
+            yield lines.of(entry, f"`{entry.name}` can't use yield: return the new tensor.")
         elif not any(isinstance(node, ast.Return | ast.Raise) for node in own):
-            yield lines.of(entry, f"`{ENTRY}` has no return, so what it computes is not used.", WARNING)
+            yield lines.of(entry, f"`{entry.name}` has no return, so what it computes is not used.", WARNING)
     if not getattr(entry, "decorator_list", None) and not _accepts_call(entry.args):
-        name = "The lambda" if isinstance(entry, ast.Lambda) else f"`{ENTRY}`"
+        name = "The lambda" if isinstance(entry, ast.Lambda) else f"`{getattr(entry, 'name', ENTRY)}`"
         amount = len(_parameter_names(entry))
         yield lines.of(
             entry,
@@ -239,7 +242,7 @@ def _entry(tree: ast.Module) -> _Function | None:
         return last.value
     found: _Function | None = None
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == ENTRY:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in _ENTRIES:
             found = node
         elif isinstance(node, ast.Assign) and any(_is_entry_name(target) for target in node.targets):
             found = node.value if isinstance(node.value, ast.Lambda) else None
@@ -249,9 +252,9 @@ def _entry(tree: ast.Module) -> _Function | None:
 def _binds_entry(tree: ast.Module) -> bool:
     """Whether anything gives the entry's name a meaning: an import, an assignment, a definition under an if."""
     for node in _own_nodes(tree):
-        if isinstance(node, ast.alias) and (node.asname or node.name) in (ENTRY, "*"):
+        if isinstance(node, ast.alias) and (node.asname or node.name) in (*_ENTRIES, "*"):
             return True
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == ENTRY:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in _ENTRIES:
             return True
         if _is_entry_name(node):
             return True
@@ -296,7 +299,7 @@ def _own_nodes(root: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_entry_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == ENTRY and isinstance(node.ctx, ast.Store)
+    return isinstance(node, ast.Name) and node.id in _ENTRIES and isinstance(node.ctx, ast.Store)
 
 
 def _too_deep() -> Problem:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _HEAD = '''"""Made by the Mi-Crow inspector from a workspace; needs core_hooks only."""
 
-import torch
+import threading
 
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.function_controller import FunctionController
@@ -22,7 +22,8 @@ from core_hooks.model.generation import forward, generate
 from core_hooks.model.opening import open_model
 from core_hooks.model.prompt import encode
 from core_hooks.model.reference import ModelReference
-from core_hooks.model.tokens import GenerationSettings
+from core_hooks.model.tokens import GenerationSettings, TokenSequence
+from core_hooks.model.user_controller import UserController
 '''
 
 
@@ -57,7 +58,7 @@ def to_python(workspace: Workspace, *, generating: bool = False) -> str:
     lines.append("")
     lines.append(f"with attach(opened.model, {{{inside}}}), HookRun(number=1) as run:")
     if generating:
-        lines += _generation(workspace)
+        lines += _generation(workspace, [f"code_{name}," for _, name in names if name.startswith("controller")])
     else:
         lines.append("    result = forward(opened, tokens, run=run)")
         lines.append('print("mean loss:", result.losses[1:].mean(), "nats a token")')
@@ -68,14 +69,20 @@ def to_python(workspace: Workspace, *, generating: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _generation(workspace: Workspace) -> list[str]:
+def _generation(workspace: Workspace, names: list[str]) -> list[str]:
     settings = workspace.generation
+    controllers = " ".join(names)
     return [
-        "    import threading",
-        "",
         f"    settings = GenerationSettings({settings.max_new_tokens}, {settings.temperature}, {settings.top_k}, "
         f"{settings.seed})",
-        "    result = generate(opened, tokens, settings, cancel=threading.Event(), on_step=lambda step: None, run=run)",
+        "",
+        "    def on_step(step):",
+        "        global tokens",
+        "        tokens += TokenSequence((step.token_id,), (step.text,), (False,))",
+        f"        for code in ({controllers}):",
+        "            code.set_step(step.step, tokens)",
+        "",
+        "    result = generate(opened, tokens, settings, cancel=threading.Event(), on_step=on_step, run=run)",
         'print("".join(step.text for step in result.steps))',
     ]
 
@@ -94,9 +101,10 @@ def _hook(hook: HookSpec, number: int) -> tuple[str, str]:
 
 
 def _controller(hook: HookSpec, name: str) -> str:
-    source = hook.code.strip("\n")
-    if source.lstrip().startswith("lambda"):
-        function = f"{name}_function = {source.strip()}"
-    else:
-        function = f"{source}\n\n{name}_function = control"
-    return f"{function}\n{name} = FunctionController({hook.site!r}, _with_context({name}_function, {hook.site!r}))"
+    code = hook.code.strip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return (
+        f'code_{name} = UserController({name!r}, {hook.site!r}, """\n{code}\n""")\n'
+        f"code_{name}.begin(1, tokens)\n"
+        f"place = 'pre_forward' if code_{name}.acts_on_input else 'forward'\n"
+        f"{name} = FunctionController({hook.site!r}, code_{name}, place, errors='disable', refuse_nan=True)"
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from core_hooks.capture.recorder import RecordingDetector
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.function_controller import FunctionController
+from core_hooks.hooks.hook_type import HookType
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
 from core_hooks.model.user_controller import ControllerCodeError, UserController
 from mi_crow_gui.engine.messages import HookFailure, HookState
@@ -86,8 +87,12 @@ class Attachments:
         self._attach()
 
     def suspend(self) -> None:
-        """Take everything off the model; `apply` brings it back."""
+        """Take everything off the model; `resume` brings it back."""
         self._detach()
+
+    def resume(self) -> None:
+        """Put back what `suspend` took off."""
+        self._attach()
 
     def begin_run(self, number: int, tokens: TokenSequence) -> None:
         """Give every hook a fresh start for a run over `tokens`."""
@@ -172,7 +177,13 @@ class Attachments:
                 return code(tensor)
 
         entry.code = code
-        entry.hook = FunctionController(spec.site, guarded, hook_id=spec.id, refuse_nan=True)
+        entry.hook = FunctionController(
+            spec.site,
+            guarded,
+            hook_type=HookType.PRE_FORWARD if code.acts_on_input else HookType.FORWARD,
+            hook_id=spec.id,
+            refuse_nan=True,
+        )
 
     def _record(self, record: CaptureRecord) -> None:
         self.note_shape(record)

@@ -49,11 +49,13 @@ class ModelService(QObject):
     stepsArrived = Signal(object)
     framesArrived = Signal(object)
     warm = Signal()
+    checked = Signal(object)
 
     _openWanted = Signal(object)
     _runWanted = Signal(object)
     _hooksWanted = Signal()
     _prepareWanted = Signal(int)
+    _checkWanted = Signal(str)
     _closeWanted = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -86,6 +88,7 @@ class ModelService(QObject):
         self._runWanted.connect(worker.run)
         self._hooksWanted.connect(worker.take_hooks)
         self._prepareWanted.connect(worker.prepare)
+        self._checkWanted.connect(worker.check_clean)
         self._closeWanted.connect(worker.close)
         worker.treeKnown.connect(self._on_worker_tree_known)
         worker.opened.connect(self._on_worker_opened)
@@ -96,6 +99,7 @@ class ModelService(QObject):
         worker.runFailed.connect(self._on_worker_run_failed)
         worker.hookFailed.connect(self._on_worker_hook_failed)
         worker.hooksChanged.connect(self._on_worker_hooks_changed)
+        worker.checked.connect(self._on_worker_checked)
         worker.warm.connect(self._on_worker_warm)
 
     # ---- what the window asks ----------------------------------------------------------------------------------
@@ -143,6 +147,14 @@ class ModelService(QObject):
             RunRequest(self._run_number, kind, prompt, settings, self._hooks, controllers, self.memory_budget)
         )
         return self._run_number
+
+    def check_clean(self, prompt: str) -> bool:
+        """Prove that no hook leaves a trace (`checked`); False when there is no model or it is busy."""
+        if self._state != "ready":
+            return False
+        self._set_state("running")
+        self._checkWanted.emit(prompt)
+        return True
 
     def stop(self) -> None:
         """Cancel the opening or the run; a controller that does not return is interrupted a moment later."""
@@ -242,6 +254,11 @@ class ModelService(QObject):
     @Slot(object)
     def _on_worker_hooks_changed(self, states: object) -> None:
         self.hookStates.emit(states)
+
+    @Slot(object)
+    def _on_worker_checked(self, report: object) -> None:
+        self._set_state("ready")
+        self.checked.emit(report)
 
     @Slot()
     def _on_worker_warm(self) -> None:

@@ -44,6 +44,7 @@ class ModelWorker(QObject):
     runFailed = Signal(object)
     hookFailed = Signal(object)
     hooksChanged = Signal(object)
+    checked = Signal(object)
     warm = Signal()
 
     def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard) -> None:
@@ -146,6 +147,28 @@ class ModelWorker(QObject):
             if recording is not None:
                 recording.publish_states(self._attachments.states())
         self.runEnded.emit(outcome)
+
+    @Slot(str)
+    def check_clean(self, prompt: str) -> None:
+        """Take every hook off, compare with a never-hooked copy, and put the hooks back."""
+        from core_hooks.model.clean_check import check_clean
+        from core_hooks.model.errors import ModelError
+        from core_hooks.model.prompt import encode
+
+        assert self._model is not None
+        assert self._attachments is not None
+        self._attachments.suspend()
+        try:
+            report = check_clean(self._model, encode(self._model, prompt))
+        except ModelError as error:
+            self.runFailed.emit(Failure("check", str(error), traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 - the thread must answer whatever a model's code raises
+            message = " ".join(f"The check failed: {type(error).__name__}: {error}".split())
+            self.runFailed.emit(Failure("check", message, traceback.format_exc()))
+        else:
+            self.checked.emit(report)
+        finally:
+            self._attachments.resume()
 
     # ---- on the model thread -----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Opening a model: from a dialog, the start page, a drop, the recent list or the document; progress, and what failed."""
+"""Opening a model: from a dialog, the start page, a drop, the recent list or the document, and what became of it."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class ModelWiring(QObject):
     @Slot(str)
     def _on_service_state_changed(self, state: str) -> None:
         ready, busy = state == "ready", state in ("loading", "running")
-        for name in ("run", "generate", "step"):
+        for name in ("run", "generate", "step", "checkClean"):
             self._window.action(name).setEnabled(ready)
         self._window.action("stop").setEnabled(busy)
         for name in ("openModel", "openDemo", "openSession"):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
-from mi_crow_gui.document.formatting import duration, number, plural
+from mi_crow_gui.document.formatting import count, duration, number, plural
 
 if TYPE_CHECKING:
+    from core_hooks.model.clean_check import CleanReport
     from core_hooks.model.tokens import TokenStep
     from mi_crow_gui.engine.messages import Failure, RunInfo, RunKind, RunOutcome
     from mi_crow_gui.wiring.parts import Parts
@@ -30,6 +31,7 @@ class RunWiring(QObject):
         window.action("run").triggered.connect(self._on_run_triggered)
         window.action("generate").triggered.connect(self._on_generate_triggered)
         window.action("step").triggered.connect(self._on_step_triggered)
+        window.action("checkClean").triggered.connect(self._on_check_clean_triggered)
         window.action("stop").triggered.connect(self._on_stop_triggered)
         window.status.cancelRequested.connect(self._on_stop_triggered)
         prompt.promptChanged.connect(self._store.set_prompt)
@@ -39,6 +41,7 @@ class RunWiring(QObject):
         self._service.stepsArrived.connect(self._on_service_steps_arrived)
         self._service.runFinished.connect(self._on_service_run_finished)
         self._service.failed.connect(self._on_service_failed)
+        self._service.checked.connect(self._on_service_checked)
         self._on_store_changed("prompt")
         self._on_store_changed("generation")
 
@@ -64,6 +67,11 @@ class RunWiring(QObject):
     @Slot()
     def _on_step_triggered(self) -> None:
         self.start("step")
+
+    @Slot()
+    def _on_check_clean_triggered(self) -> None:
+        if self._service.check_clean(self._store.workspace.prompt):
+            self._window.status.set_progress("Checking that hooks leave no trace")
 
     @Slot()
     def _on_stop_triggered(self) -> None:
@@ -113,6 +121,22 @@ class RunWiring(QObject):
         window.status.set_message(summary(outcome))
         for note in outcome.notes:
             log.info("%s", note)
+
+    @Slot(object)
+    def _on_service_checked(self, report: CleanReport) -> None:
+        window = self._window
+        window.status.clear_progress()
+        if report.clean:
+            message = f"Clean: {count(report.logits)} logits equal those of a never-hooked copy, bit for bit."
+            log.info("%s", message)
+        else:
+            where = ", ".join(name or "the model" for name in report.hooks_left) or "none of ours"
+            message = (
+                f"Not clean: the logits differ by up to {number(report.largest_difference)} "
+                f"from those of a never-hooked copy; hooks left: {where}."
+            )
+            log.error("%s", message)
+        window.status.set_message(message)
 
     @Slot(object)
     def _on_service_failed(self, failure: Failure) -> None:

@@ -51,6 +51,15 @@ def test_text_that_is_no_controller_is_refused_with_its_line(text: str, words: s
     assert caught.value.line in (line, 1 if "\x00" in text else line)
 
 
+def test_control_input_is_meant_for_what_goes_in() -> None:
+    ingoing = UserController("a", "h.0", "def control_input(x, ctx):\n    return x * 0.5")
+    assert ingoing.acts_on_input
+    assert torch.equal(ingoing(ONES), ONES * 0.5)
+    assert not UserController("a", "h.0", "lambda x: x").acts_on_input
+    with pytest.raises(ControllerCodeError, match="not both"):
+        UserController("a", "h.0", "def control(x):\n    return x\ndef control_input(x):\n    return x")
+
+
 def test_a_run_time_error_names_the_users_innermost_line() -> None:
     text = "def helper(x):\n    return x.view(7)\n\ndef control(x, ctx):\n    return helper(x)\n"
     controller = UserController("a", "h.0", text)

@@ -148,3 +148,8 @@ def test_any_text_gives_problems_that_lie_within_it(text):
 )
 def test_a_controller_is_described_in_one_line(text, line):
     assert describe(text) == line
+
+
+def test_a_function_for_the_input_is_a_controller_too() -> None:
+    assert check("def control_input(x, ctx):\n    return x * 0\n") == ()
+    assert describe("def control_input(x):\n    return x\n") == "control_input(x), 2 lines"
