@@ -10,7 +10,7 @@ import torch
 from core_hooks.hooks.acting_hook import ActingHook
 from core_hooks.hooks.extraction import extract_tensor_from_input
 from core_hooks.hooks.hook_type import FORWARD, HookType
-from core_hooks.hooks.nested import Path, Select, find_all, find_input, find_output, find_selected, follow, replace
+from core_hooks.hooks.nested import Path, Select, find_all, follow, locate, replace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -121,12 +121,9 @@ class Controller(ActingHook):
         return None if changed is value else changed
 
     def _paths(self, value: Any, before: bool) -> list[Path]:
-        if self.select is not None:
-            path = find_selected(value, self.select)
-        elif self.apply_to == "all":
+        if self.select is None and self.apply_to == "all":
             return find_all(value)
-        else:
-            path = find_input(value) if before else find_output(value)
+        path = locate(value, self.select, before)
         return [] if path is None else [path]
 
     def fitting(self, result: Any, target: torch.Tensor) -> torch.Tensor:

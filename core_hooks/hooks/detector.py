@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
+from torch.compiler import is_dynamo_compiling
 
 from core_hooks.hooks.acting_hook import ActingHook
 from core_hooks.hooks.hook_type import HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class DetectorState:
     """What a detector collected: in one run, or outside of any."""
 
-    __slots__ = ("calls", "captures", "joined", "metadata", "tensor_metadata")
+    __slots__ = ("call", "calls", "captures", "joined", "metadata", "run", "step", "tensor_metadata")
 
     def __init__(
         self, metadata: dict[str, Any] | None = None, tensor_metadata: dict[str, torch.Tensor] | None = None
@@ -26,7 +27,10 @@ class DetectorState:
         self.metadata = {} if metadata is None else metadata
         self.tensor_metadata = {} if tensor_metadata is None else tensor_metadata
         self.captures: list[Any] = []
-        self.calls = 0
+        self.calls = 0  # since the state was new or cleared
+        self.call = 0  # of the newest capture: its place in its forward
+        self.step = 0
+        self.run: int | None = None
         self.joined = 0  # how many of the captures the joined tensor holds
 
 
@@ -129,20 +133,39 @@ class Detector(ActingHook):
     def _settle(self, state: DetectorState) -> None:
         """Finish what was put off until somebody reads the state."""
 
-    def _current_state(self) -> DetectorState:
-        if not active_runs:
-            return self._state
-        run = current_run()
+    def _current_state(self, writing: bool = False) -> DetectorState:
+        """Return the state of the run this thread is in, the shared one outside of runs.
+
+        A run has a state of its own from the first call of the hook in it, or when it is asked for in order to
+        write. Until then, and where the calls happen inside a compiled graph, the shared one is read.
+        """
+        run = current_run() if active_runs else None
         if run is None:
             return self._state
         state = run.states.get(self)
         if state is None:
+            if not writing and not run.tally(self).fired:
+                return self._state
             # A subclass may add up over several runs; what this class captured belongs to its run alone.
             own = self.captured_keys
             state = run.states[self] = DetectorState(
                 {key: value for key, value in self._state.metadata.items() if key not in own},
                 {key: value for key, value in self._state.tensor_metadata.items() if key not in own},
             )
+            state.run = run.number
+        return state
+
+    def _calling_state(self) -> DetectorState:
+        """Return the state that the present call of the hook writes to, the call numbered."""
+        if is_dynamo_compiling():
+            return self._state
+        state = self._current_state(writing=True)
+        if state.run is not None and (run := current_run()) is not None:
+            state.call = max(run.tally(self).calls - 1, 0)
+            state.step = run.step
+        else:
+            state.call = state.calls
+        state.calls += 1
         return state
 
     @property

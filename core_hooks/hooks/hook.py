@@ -72,6 +72,8 @@ class Hook(ABC):
 
     detects: ClassVar[bool] = False
     controls: ClassVar[bool] = False
+    # Whether reports of runs name the hook; machinery that is built on hooks stays out of them.
+    reported: ClassVar[bool] = True
 
     errors: Literal["raise", "disable"] = "raise"
     on_failure: Callable[[Hook, HookError], None] | None = None

@@ -12,7 +12,7 @@ from core_hooks.hooks.capture import Capture, own_copy, usable_anywhere
 from core_hooks.hooks.detector import Detector, DetectorState
 from core_hooks.hooks.errors import ActivationError, StopForward
 from core_hooks.hooks.hook_type import FORWARD, HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType
-from core_hooks.hooks.nested import Select, find_input, find_output, find_selected, follow
+from core_hooks.hooks.nested import Select, follow, locate
 from core_hooks.hooks.run import active_runs, current_run
 
 if TYPE_CHECKING:
@@ -118,16 +118,20 @@ class LayerActivationDetector(Detector):
         RuntimeError
             When it cannot be copied; the cause says why.
         """
-        state = self._current_state() if active_runs else self._state
+        state = self._state
+        if active_runs:
+            state = self._calling_state()
+        elif not is_dynamo_compiling():
+            # Once compiled, calls are not numbered: a number in Python would be a constant of the graph.
+            state.call = state.calls
+            state.calls += 1
         try:
             value = output if self._hook_type is FORWARD else input
-            if self._plain and not active_runs and type(value) is Tensor and value.is_cpu:
+            if self._plain and type(value) is Tensor and value.is_cpu:
                 # The common case of own_copy, written out: it should cost what the copy costs.
                 owned = (value.detach() if value.requires_grad else value).clone()
                 if not owned.is_contiguous():
                     owned = own_copy(value)
-                if not is_dynamo_compiling():
-                    state.calls += 1
                 state.tensor_metadata[_KEY] = owned
                 state.metadata[_SHAPE] = tuple(owned.shape)
                 return
@@ -135,7 +139,8 @@ class LayerActivationDetector(Detector):
         except StopForward:
             raise
         except Exception as error:
-            self._drop(state)
+            if self.keep == "last":
+                self._drop(state)
             raise ActivationError(
                 f"Error extracting activations in LayerActivationDetector {self.id} "
                 f"(layer={self.layer_signature}): {error}"
@@ -165,11 +170,9 @@ class LayerActivationDetector(Detector):
         tensor = self.get_captured()
         if tensor is None:
             return None
-        return (
-            Capture(tensor, call=max(state.calls - 1, 0))
-            if not state.captures
-            else replace(state.captures[-1], tensor=tensor)
-        )
+        if not state.captures:
+            return Capture(tensor, state.call, state.step, state.run)
+        return replace(state.captures[-1], tensor=tensor)
 
     @property
     def captures(self) -> tuple[Capture, ...]:
@@ -184,7 +187,7 @@ class LayerActivationDetector(Detector):
 
     def clear_captured(self) -> None:
         """Forget what was captured."""
-        state = self._current_state()
+        state = self._current_state(writing=True)
         self._drop(state)
         state.calls = 0
 
@@ -196,23 +199,16 @@ class LayerActivationDetector(Detector):
                 self._drop(self._state)
 
     def _capture(self, state: DetectorState, value: Any) -> None:
-        state.calls += 1
         tensor = self._find(value)
         if tensor is None:
             self._found_nothing(value)
             if self.keep == "last":
                 self._drop(state)
             return
-        if self.keep != "first" or not state.captures:
-            run = current_run()
+        if self.keep != "first" or _KEY not in state.tensor_metadata:
             owned = own_copy(tensor, self.target_dtype) if self.copy else tensor.detach()
-            if run is None:
-                capture = Capture(owned, call=state.calls - 1)
-            else:
-                capture = Capture(owned, call=run.tally(self).calls - 1, step=run.step, run=run.number)
-            if self.keep == "last":
-                state.captures = [capture]
-            else:
+            capture = Capture(owned, state.call, state.step, state.run)
+            if self.keep != "last":
                 state.captures.append(capture)
             state.tensor_metadata[_KEY] = owned
             state.metadata[_SHAPE] = capture.shape
@@ -225,16 +221,14 @@ class LayerActivationDetector(Detector):
             state.metadata[_CALL] = state.captures[-1].call
 
     def _find(self, value: Any) -> torch.Tensor | None:
-        if self.select is not None:
-            path = find_selected(value, self.select)
-        elif isinstance(value, torch.Tensor):
+        if self.select is None and isinstance(value, Tensor):
             return value
-        else:
-            path = find_output(value) if self._hook_type is FORWARD else find_input(value)
+        path = locate(value, self.select, before=self._hook_type is not FORWARD)
         return None if path is None else follow(value, path)
 
     def _drop(self, state: DetectorState) -> None:
         state.captures = []
+        state.joined = 0
         state.tensor_metadata.pop(_KEY, None)
         for key in self.captured_keys:
             state.metadata.pop(key, None)

@@ -126,13 +126,13 @@ class ModelInputDetector(Detector):
 
     def clear_captured(self) -> None:
         """Forget ids and mask."""
-        state = self._current_state()
+        state = self._current_state(writing=True)
         for key in self.captured_keys:
             state.tensor_metadata.pop(key, None)
             state.metadata.pop(key, None)
 
     def _keep(self, ids: torch.Tensor, mask: Any) -> None:
-        state = self._current_state()
+        state = self._current_state(writing=True)
         if self.save_input_ids:
             state.tensor_metadata[_IDS] = own_copy(ids)
             state.metadata[f"{_IDS}_shape"] = tuple(ids.shape)

@@ -100,13 +100,13 @@ class ModelOutputDetector(Detector):
 
     def clear_captured(self) -> None:
         """Forget logits and hidden state."""
-        state = self._current_state()
+        state = self._current_state(writing=True)
         for key in self.captured_keys:
             state.tensor_metadata.pop(key, None)
             state.metadata.pop(key, None)
 
     def _keep(self, key: str, tensor: torch.Tensor) -> None:
-        state = self._current_state()
+        state = self._current_state(writing=True)
         state.tensor_metadata[key] = own_copy(tensor)
         state.metadata[f"{key}_shape"] = tuple(tensor.shape)
 

@@ -82,6 +82,13 @@ def find_input(value: Any) -> Path | None:
     return None
 
 
+def locate(value: Any, select: Select | None, before: bool) -> Path | None:
+    """Return the path to the tensor a hook works on, in the arguments (``before``) or the output of a call."""
+    if select is not None:
+        return find_selected(value, select)
+    return find_input(value) if before else find_output(value)
+
+
 def find_all(value: Any) -> list[Path]:
     """Return the paths to every tensor, depth-first."""
     if isinstance(value, Tensor):

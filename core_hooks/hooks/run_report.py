@@ -78,7 +78,8 @@ class RunReport:
     @classmethod
     def of(cls, number: int, cancelled: bool, tallies: Mapping[Hook, HookTally]) -> RunReport:
         """Make the report from a run's counts."""
-        return cls(number, cancelled, tuple(_record(hook, tally) for hook, tally in list(tallies.items())))
+        records = (_record(hook, tally) for hook, tally in list(tallies.items()) if hook.reported)
+        return cls(number, cancelled, tuple(records))
 
     @property
     def fired(self) -> dict[str, int]:
