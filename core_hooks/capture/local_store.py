@@ -191,9 +191,7 @@ class LocalStore(Store):
             )
         return _only_tensor(path)
 
-    def put_run_detector_metadata(
-        self, run_id: str, metadata: Metadata, tensor_metadata: LayerTensors
-    ) -> str:
+    def put_run_detector_metadata(self, run_id: str, metadata: Metadata, tensor_metadata: LayerTensors) -> str:
         """Append metadata and tensors to the run as one file more, and return its path.
 
         Each call writes what it was given and nothing else, so a run of n batches costs n writes. The file's
@@ -208,9 +206,7 @@ class LocalStore(Store):
         folder = self._run(run_id) / "detectors"
         by_layer, tensors = _checked(metadata, tensor_metadata)
         with self._append_lock:
-            index = self._next_append.get(run_id)
-            if index is None:
-                index = len(_appended(folder))
+            index = self._next_append.get(run_id, 0)
             path = folder / f"batch_{index:06d}.safetensors"
             while path.exists():
                 index += 1
@@ -245,7 +241,7 @@ def _component(value: object, what: str) -> str:
     if not isinstance(text, str) or not text:
         raise ValueError(f"{what} must not be empty, got: {value!r}")
     single = PurePosixPath(text).name == text == PureWindowsPath(text).name
-    if not single or text == ".." or text[-1] in ". " or not text.isprintable() or len(text.encode()) > 200:
+    if not single or text[-1] in ". " or not text.isprintable() or len(text.encode()) > 200:
         raise ValueError(
             f"{what} must be a plain file name (no '/', '\\' or final '.', at most 200 bytes), got: {text!r}"
         )
@@ -261,7 +257,8 @@ def _position(batch_index: int) -> int:
 def _checked(metadata: Metadata, tensor_metadata: LayerTensors) -> tuple[Metadata, dict[str, torch.Tensor]]:
     """Return what can be written, tensors as ``<layer>/<key>``, before anything is written."""
     by_layer = {_component(layer, "layer"): values for layer, values in metadata.items()}
-    _to_json(by_layer)
+    for layer, values in by_layer.items():
+        _to_json(values, f"Metadata of layer '{layer}'")
     tensors: dict[str, torch.Tensor] = {}
     for layer, values in tensor_metadata.items():
         for key, tensor in values.items():
@@ -286,13 +283,11 @@ def _only_tensor(path: Path) -> torch.Tensor:
     return next(iter(tensors.values()))
 
 
-def _to_json(value: object) -> str:
+def _to_json(value: object, what: str = "Metadata") -> str:
     try:
         return json.dumps(value, indent=2)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Metadata must be plain JSON values (text, numbers, lists, dicts): {error}"
-        ) from error
+        raise ValueError(f"{what} must be plain JSON values (text, numbers, lists, dicts): {error}") from error
 
 
 def _from_json(text: str) -> Any:
@@ -305,10 +300,7 @@ def _with_tuple_shapes(value: Any) -> Any:
         return [_with_tuple_shapes(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: _as_shape(item) if key.endswith("shape") else _with_tuple_shapes(item)
-        for key, item in value.items()
-    }
+    return {key: _as_shape(item) if key.endswith("shape") else _with_tuple_shapes(item) for key, item in value.items()}
 
 
 def _as_shape(value: Any) -> Any:

@@ -98,7 +98,7 @@ class InferenceEngine:
         with self._run(with_controllers) as run, evaluating(self._model) as model, ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             stack.enter_context(self._autocast(autocast, autocast_dtype))
-            readers = [d for d in self._layers.get_detectors() if isinstance(d, ModelInputDetector) and d.enabled]
+            readers = [d for d in self._layers.get_detectors() if isinstance(d, ModelInputDetector)]
             for reader in readers:
                 reader.set_inputs_from_encodings(encodings)
             with StopAfter(layers, run) as stopping:

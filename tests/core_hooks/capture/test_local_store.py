@@ -122,9 +122,7 @@ def test_a_range_of_batches_takes_start_stop_and_step(store: LocalStore) -> None
 
 
 @pytest.mark.parametrize("arguments", [{"start": -1}, {"step": 0}])
-def test_a_range_with_a_negative_start_or_no_step_is_refused(
-    store: LocalStore, arguments: dict[str, int]
-) -> None:
+def test_a_range_with_a_negative_start_or_no_step_is_refused(store: LocalStore, arguments: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"start|step"):
         store.iter_run_batch_range("r", **arguments)
 
@@ -171,9 +169,7 @@ ESCAPES = ["..", ".", "../x", "a/b", "a\\b", "/etc", "C:x", "C:\\x", "a\0b", "a\
 
 
 @pytest.mark.parametrize("name", ESCAPES)
-def test_d66_a_run_id_layer_or_key_that_is_no_single_path_component_is_refused(
-    store: LocalStore, name: str
-) -> None:
+def test_d66_a_run_id_layer_or_key_that_is_no_single_path_component_is_refused(store: LocalStore, name: str) -> None:
     one = torch.zeros(1)
     for attempt in (
         lambda: store.put_run_metadata(name, {}),
@@ -190,9 +186,7 @@ def test_d66_a_run_id_layer_or_key_that_is_no_single_path_component_is_refused(
 
 @given(name=st.text(max_size=12))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_d66_whatever_the_run_id_nothing_is_written_outside_the_runs_folder(
-    tmp_path: Path, name: str
-) -> None:
+def test_d66_whatever_the_run_id_nothing_is_written_outside_the_runs_folder(tmp_path: Path, name: str) -> None:
     store = LocalStore(tmp_path / "inner")
     try:
         path = Path(store.put_run_metadata(name, {}))
@@ -390,7 +384,7 @@ def test_d67_metadata_that_json_cannot_hold_leaves_the_earlier_data(store: Local
     before = files_below(store.base_path)
     with pytest.raises(ValueError, match="plain JSON values"):
         store.put_run_metadata("r", {"a": object()})
-    with pytest.raises(ValueError, match="plain JSON values"):
+    with pytest.raises(ValueError, match="Metadata of layer 'l' must be plain JSON values"):
         store.put_detector_metadata("r", 0, {"l": {"a": object()}}, {"l": {"k": torch.ones(1)}})
     assert files_below(store.base_path) == before
     assert store.get_run_metadata("r") == {"a": 1}
