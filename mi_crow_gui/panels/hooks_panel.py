@@ -57,7 +57,7 @@ class HooksPanel(QWidget):
         self._view.activated.connect(self._on_view_activated)
         self._view.customContextMenuRequested.connect(self._on_view_menu_requested)
         self._view.selectionModel().selectionChanged.connect(self._on_view_selection_changed)
-        self._view.selectionModel().currentRowChanged.connect(self._on_view_current_changed)
+        self._view.selectionModel().currentRowChanged.connect(self._tell_selected)
         EmptyHint(self._view, _EMPTY)
 
         self._count = QLabel()
@@ -94,7 +94,7 @@ class HooksPanel(QWidget):
 
     def select_site(self, site: str | None) -> None:
         """Select the hooks of a site without emitting; None clears the selection."""
-        if site == self._selected:
+        if site == self._selected and (site is None or site in (row.site for row in self.selected_rows())):
             return
         self._selected = site
         rows = self._model.rows_of_site(site) if site is not None else []
@@ -142,14 +142,9 @@ class HooksPanel(QWidget):
 
     # Handlers
 
-    def _on_view_current_changed(self, current: QModelIndex, previous: QModelIndex) -> None:
-        row = self._model.row(current)
-        if row is not None and row.site != self._selected:
-            self._selected = row.site
-            self.siteSelected.emit(row.site)
-
     def _on_view_selection_changed(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         self._show_state()
+        self._tell_selected()
 
     def _on_view_activated(self, index: QModelIndex) -> None:
         row = self._model.row(index)
@@ -173,6 +168,15 @@ class HooksPanel(QWidget):
         menu.popup(self._view.viewport().mapToGlobal(at))
 
     # Inside
+
+    def _tell_selected(self) -> None:
+        # A view that gets the focus makes its first row the current one; only a selected row was chosen by somebody.
+        current = self._view.currentIndex()
+        row = self._model.row(current)
+        if row is None or row.site == self._selected or not self._view.selectionModel().isSelected(current):
+            return
+        self._selected = row.site
+        self.siteSelected.emit(row.site)
 
     def _copy_problems(self) -> None:
         problems = (f"{row.site}: {row.error}" for row in self.selected_rows() if row.error)

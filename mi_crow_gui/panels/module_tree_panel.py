@@ -68,7 +68,8 @@ class ModuleTreePanel(QWidget):
         self._attach_all.clicked.connect(self._on_attach_all_clicked)
 
         self._view = ModuleTreeView(self._model)
-        self._view.selectionModel().currentChanged.connect(self._on_view_current_changed)
+        self._view.selectionModel().currentChanged.connect(self._tell_selected)
+        self._view.selectionModel().selectionChanged.connect(self._tell_selected)
         self._view.customContextMenuRequested.connect(self._on_view_menu_requested)
         self._view.toggleRequested.connect(self.toggle_selected)
         self._view.attachRequested.connect(self.attach_selected)
@@ -201,12 +202,6 @@ class ModuleTreePanel(QWidget):
     def _on_model_checked(self, sites: list[str], attach: bool) -> None:
         (self.attachRequested if attach else self.detachRequested).emit(sites)
 
-    def _on_view_current_changed(self, current: QModelIndex, previous: QModelIndex) -> None:
-        site = self._model.site(current)
-        if site is not None and site != self._selected:
-            self._selected = site
-            self.siteSelected.emit(site)
-
     def _on_view_menu_requested(self, at: QPoint) -> None:
         sites = self.selected_sites()
         if not sites:
@@ -223,6 +218,15 @@ class ModuleTreePanel(QWidget):
         menu.popup(self._view.viewport().mapToGlobal(at))
 
     # Inside
+
+    def _tell_selected(self) -> None:
+        # A view that gets the focus makes its first row the current one; only a selected row was chosen by somebody.
+        current = self._view.currentIndex()
+        site = self._model.site(current)
+        if site is None or site == self._selected or not self._view.selectionModel().isSelected(current):
+            return
+        self._selected = site
+        self.siteSelected.emit(site)
 
     def _copy_parameters(self) -> None:
         records = (self._model.record(site) for site in self.selected_sites())

@@ -33,6 +33,7 @@ class StartPage(QWidget):
         font = bold(title.font())
         font.setPointSizeF(font.pointSizeF() * 1.8)
         title.setFont(font)
+        title.setWordWrap(True)
         subtitle = _muted("Tick a layer, run a prompt, see what flows through it. Then change it.")
 
         ways = QGridLayout()

@@ -2,7 +2,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QSignalSpy
-from PySide6.QtWidgets import QLineEdit, QPushButton, QTreeView
+from PySide6.QtWidgets import QLineEdit, QPushButton, QStyle, QStyleOptionViewItem, QTreeView
 
 from mi_crow_gui.panels.module_tree_panel import ModuleTreePanel
 from tests.mi_crow_gui.itemmodels.trees import gpt, tree_of
@@ -45,12 +45,10 @@ def test_a_big_model_opens_with_its_blocks_folded(panel, view):
 def test_a_click_on_the_check_box_asks_to_attach(qtbot, panel, view):
     asked = QSignalSpy(panel.attachRequested)
     index = panel._model.index_of_site("transformer.h.1")
-    from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
-
     option = QStyleOptionViewItem()
     view.initViewItemOption(option)
     option.rect = view.visualRect(index)
-    view.itemDelegate(index).initStyleOption(option, index)
+    view.itemDelegateForIndex(index).initStyleOption(option, index)
     box = view.style().subElementRect(QStyle.SubElement.SE_ItemViewItemCheckIndicator, option, view)
     qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
     assert asked.at(0) == [["transformer.h.1"]]
@@ -105,6 +103,13 @@ def test_a_filter_unfolds_its_matches_and_clearing_it_brings_the_old_view_back(p
     assert is_open(view, panel, "transformer.h.3")
     assert not is_open(view, panel, "transformer.h.0")
     assert panel.selected_sites() == ["transformer.h.3.mlp"]
+
+
+def test_getting_the_focus_selects_nothing(panel, view):
+    told = QSignalSpy(panel.siteSelected)
+    view.setFocus(Qt.FocusReason.TabFocusReason)
+    assert view.currentIndex().isValid()
+    assert told.count() == 0
 
 
 def test_what_the_user_selects_is_told_and_what_is_set_is_not(qtbot, panel, view):
