@@ -51,7 +51,7 @@ def convert(source: Path, folder: Path, dtype: str) -> None:
 
 def _report_bars(factory: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Stand in for the bars that transformers would draw; those over tensors count, the one over files does not."""
-    iterable = args[0] if args else kwargs.get("iterable")
+    iterable: Any = args[0] if args else kwargs.get("iterable")
     total = kwargs.get("total") or (len(iterable) if hasattr(iterable, "__len__") else 0)
     if iterable is None or not total or "shard" in str(kwargs.get("desc", "")):
         return factory(*args, **kwargs)
