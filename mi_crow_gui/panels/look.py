@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor, QFont, QFontDatabase
@@ -16,11 +17,7 @@ READABLE = 4.5  # contrast of text to its background, WCAG 2 AA
 
 def fixed_font() -> QFont:
     """The monospace font for numbers, sites and code, in the size of the other text."""
-    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-    size = QApplication.font().pointSizeF()
-    if size > 0:
-        font.setPointSizeF(size)
-    return font
+    return QFont(_fixed_font(QApplication.font().pointSizeF()))
 
 
 def bold(font: QFont) -> QFont:
@@ -53,12 +50,7 @@ def ink_on(background: QColor) -> QColor:
 
 def readable(colour: QColor, background: QColor) -> QColor:
     """`colour`, moved toward black or white no further than reading it on `background` needs."""
-    ink = ink_on(background)
-    for step in range(21):
-        moved = mix(colour, ink, step / 20)
-        if contrast(moved, background) >= READABLE:
-            return moved
-    return ink
+    return QColor(_readable(colour.rgb(), background.rgb()))
 
 
 def muted(palette: QPalette) -> QColor:
@@ -70,6 +62,26 @@ def muted(palette: QPalette) -> QColor:
 def hue(degrees: int, palette: QPalette) -> QColor:
     """A colour of the given hue that can be read on the base colour of this palette."""
     return readable(QColor.fromHslF(degrees / 360, 0.65, 0.5), palette.base().color())
+
+
+# Asked for with every cell that is painted, and always the same few.
+@lru_cache(maxsize=8)
+def _fixed_font(size: float) -> QFont:
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    if size > 0:
+        font.setPointSizeF(size)
+    return font
+
+
+@lru_cache(maxsize=256)
+def _readable(colour: int, background: int) -> int:
+    asked, ground = QColor(colour), QColor(background)
+    ink = ink_on(ground)
+    for step in range(21):
+        moved = mix(asked, ink, step / 20)
+        if contrast(moved, ground) >= READABLE:
+            return moved.rgb()
+    return ink.rgb()
 
 
 def _luminance(colour: QColor) -> float:
