@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtWidgets import QDockWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QWidget
+
+from mi_crow_gui.panels.look import GRID, bold
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow, QSplitter, QTabWidget, QToolBar
@@ -59,8 +61,9 @@ class DockLayout:
     def __init__(self, parts: Arranged) -> None:
         self._parts = parts
         self._before_focus: dict[str, Any] | None = None
-        self._no_title = QWidget(parts.window)
-        self._no_title.hide()
+        self._titles = {dock: _title(dock) for dock in parts.docks if dock is not parts.bottom}
+        # Its tabs are title enough, until it needs a handle to be moved by.
+        self._titles[parts.bottom] = QWidget(parts.bottom)
         self.preset: Preset = "inspect"
         self.locked = True
         window = parts.window
@@ -111,9 +114,9 @@ class DockLayout:
         parts = self._parts
         window = parts.window
         width, height = window.width(), window.height()
-        left = _between(230, round(width * 0.21), 300)
+        left = _between(248, round(width * 0.21), 300)
         right = _between(240, round(width * 0.225), 320)
-        bottom = _between(168, round(height * 0.27), 240)
+        bottom = _between(168, round(height * 0.267), 240)
         if self.preset == "analyse":
             window.resizeDocks([parts.bottom, parts.inspector], [round(width * _ANALYSE_SHARE), right], _HORIZONTAL)
         else:
@@ -135,8 +138,9 @@ class DockLayout:
         parts = self._parts
         for dock in parts.docks:
             dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures if locked else _FREE)
-        # Its tabs are title enough, until it needs a handle to be moved by.
-        parts.bottom.setTitleBarWidget(self._no_title if locked else None)  # type: ignore[arg-type]
+            title = self._titles[dock]
+            dock.setTitleBarWidget(title if locked else None)  # type: ignore[arg-type]
+            title.setVisible(locked)
 
     def focus(self, on: bool) -> None:
         """Show only the plots, or everything as it was before."""
@@ -189,6 +193,14 @@ class DockLayout:
         if len(split) == parts.split.count():
             parts.split.setSizes(split)
         return True
+
+
+def _title(dock: QDockWidget) -> QWidget:
+    """The title of a dock that can't be moved, in line with what stands below it."""
+    title = QLabel(dock.windowTitle(), dock)
+    title.setFont(bold(title.font()))
+    title.setContentsMargins(GRID, GRID, GRID, 0)
+    return title
 
 
 def _between(least: int, wanted: int, most: int) -> int:

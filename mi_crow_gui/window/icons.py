@@ -9,7 +9,7 @@ from PySide6.QtSvg import QSvgRenderer
 from mi_crow_gui.document.resource_files import resource, resources_folder
 
 # Menus, tool bar, and both again on a screen of twice the density; Qt scales from the nearest for the rest.
-_SIZES = (16, 24, 32, 48)
+_SIZES = (16, 20, 32, 40)
 _ROLES = {
     QIcon.Mode.Normal: (QPalette.ColorGroup.Active, QPalette.ColorRole.ButtonText),
     QIcon.Mode.Disabled: (QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText),

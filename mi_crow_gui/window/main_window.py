@@ -14,11 +14,9 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
     QLabel,
-    QSizePolicy,
     QSplitter,
     QStackedWidget,
     QTabWidget,
-    QToolBar,
     QVBoxLayout,
     QWidget,
 )
@@ -29,6 +27,7 @@ from mi_crow_gui.panels.history_panel import HistoryPanel
 from mi_crow_gui.panels.hooks_panel import HooksPanel
 from mi_crow_gui.panels.inspector_panel import InspectorPanel
 from mi_crow_gui.panels.log_panel import LogPanel
+from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.module_tree_panel import ModuleTreePanel
 from mi_crow_gui.panels.output_view import OutputView
 from mi_crow_gui.panels.prompt_panel import PromptPanel
@@ -40,7 +39,7 @@ from mi_crow_gui.window.banner import Banner
 from mi_crow_gui.window.dialog_window import DialogWindow
 from mi_crow_gui.window.dock_layout import Arranged, DockLayout, Preset
 from mi_crow_gui.window.icons import application_icon, icon
-from mi_crow_gui.window.menus import fill_menu_bar, fill_tool_bar
+from mi_crow_gui.window.menus import FlatToolBar, fill_menu_bar, fill_tool_bar
 from mi_crow_gui.window.theme import MODES, Mode, apply_theme, current_mode
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class MainWindow(DialogWindow):
         self.device_box.setToolTip("Where the model computes")
         self.device_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.device_box.activated.connect(self._on_device_box_activated)
-        self._toolbar = QToolBar("Tools")
+        self._toolbar = FlatToolBar("Tools")
         self._toolbar.setObjectName("toolBar")
         self._toolbar.setMovable(False)
         self._toolbar.toggleViewAction().setEnabled(False)
@@ -137,16 +136,21 @@ class MainWindow(DialogWindow):
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.setObjectName("plotsAndOutput")
         self._split.addWidget(self._plots)
-        self._split.addWidget(self.output)
+        self._strip = QWidget()
+        beside = QVBoxLayout(self._strip)
+        beside.setContentsMargins(GRID, 0, GRID, 0)
+        beside.addWidget(self.output)
+        self._split.addWidget(self._strip)
         self._split.setStretchFactor(0, 1)
         self._split.setCollapsible(0, False)
-        self.output.setMinimumHeight(2 * self.fontMetrics().lineSpacing() + 12)
-        # The prompt is as high as its text and tokens; what is left belongs to the plots.
-        self.prompt.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        # Two lines of what the model wrote; more by dragging, or by scrolling.
+        lines = 2 * self.output.fontMetrics().lineSpacing()
+        self.output.setMinimumHeight(lines + round(2 * self.output.document().documentMargin()) + 4)
         workbench = QWidget()
         column = QVBoxLayout(workbench)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        # The prompt is as high as its text and tokens; what is left belongs to the plots.
         column.addWidget(self.prompt)
         column.addWidget(self._split, 1)
         self._pages = QStackedWidget()
@@ -187,7 +191,7 @@ class MainWindow(DialogWindow):
             bottom=self._dock("bottomDock", "Editor, captures, history, log", self._tabs),
             tabs=self._tabs,
             prompt=self.prompt,
-            output=self.output,
+            output=self._strip,
             split=self._split,
             toolbar=self._toolbar,
         )

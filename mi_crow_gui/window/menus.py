@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QComboBox, QMenu, QToolBar, QToolButton
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QToolBar, QToolButton, QWidget
 
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.window.actions import ACTIONS, MENUS, TOOLBAR, ToolButton, plain_text, specs
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenuBar
 
 ICON_SIZE = QSize(20, 20)
+
+
+class FlatToolBar(QToolBar):
+    """A tool bar on the window's own ground, with a line below.
+
+    Fusion draws one with a bevel of fixed white, a bright stripe on a dark window.
+    """
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
+        painter = QPainter(self)
+        painter.setPen(self.palette().mid().color())
+        painter.drawLine(0, self.height() - 1, self.width(), self.height() - 1)
 
 
 def fill_menu_bar(bar: QMenuBar, actions: Mapping[str, QAction]) -> dict[str, QMenu]:
@@ -45,7 +58,11 @@ def fill_tool_bar(bar: QToolBar, actions: Mapping[str, QAction], device_box: QCo
             bar.addSeparator()
         for button in section:
             if button is None:
-                device_entry = bar.addWidget(device_box)
+                place = QWidget()
+                row = QHBoxLayout(place)
+                row.setContentsMargins(GRID, 0, GRID, 0)
+                row.addWidget(device_box)
+                device_entry = bar.addWidget(place)
             else:
                 bar.addWidget(_tool_button(button, actions))
     if device_entry is None:

@@ -89,7 +89,7 @@ _DARK = {
     _Role.ToolTipBase: "#30343c",
     _Role.ToolTipText: "#e4e7eb",
     _Role.PlaceholderText: "#9aa2ae",
-    _Role.Light: "#4a505b",
+    _Role.Light: "#353a43",
     _Role.Midlight: "#3a3f48",
     _Role.Mid: "#41464f",
     _Role.Dark: "#14161a",
