@@ -1,0 +1,1 @@
+"""What plots draw, computed from frames with numpy alone."""

@@ -1,0 +1,1 @@
+"""The plots of the board: the only room that imports pyqtgraph."""

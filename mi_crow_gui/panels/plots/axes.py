@@ -1,0 +1,111 @@
+"""The axes of plots: whole positions with the texts of tokens, and measured values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pyqtgraph as pg
+from PySide6.QtGui import QFontMetricsF
+from PySide6.QtWidgets import QApplication
+
+from mi_crow_gui.document.formatting import count
+from mi_crow_gui.panels.token_layout import readable_token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONGEST = 12
+_GAP = 8.0
+# Distances between labels that a person can count in.
+_STEPS = (1, 2, 5)
+# Labels are as wide as the widest of so many: measuring a hundred thousand would take longer than drawing.
+_MEASURED = 256
+
+
+class PositionAxis(pg.AxisItem):  # type: ignore[misc]
+    """Labels whole positions, as many as there is room for; with their texts where those are known."""
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation)
+        self._upright = orientation in ("left", "right")
+        self._first, self._count = 0, 0
+        self._labels: Sequence[str] = ()
+        self._room = 1.0
+        self.enableAutoSIPrefix(False)
+        self.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False, autoExpandTextSpace=False)
+        self._measure()
+
+    def set_positions(self, first: int, amount: int, labels: Sequence[str] = ()) -> None:
+        """What is labelled: `amount` positions from `first` on; `labels` may be shorter or empty."""
+        known = (self._first, self._count, self._labels)
+        if known == (first, amount, labels):
+            return
+        self._first, self._count, self._labels = first, amount, labels
+        self._measure()
+        self.picture = None
+        self.update()
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: D102
+        first = max(self._first, math.ceil(min(minVal, maxVal)))
+        last = min(self._first + self._count - 1, math.floor(max(minVal, maxVal)))
+        if first > last or size <= 0 or minVal == maxVal:
+            return []
+        pixels = size / abs(maxVal - minVal)
+        step = next(s * 10**power for power in range(16) for s in _STEPS if s * 10**power * pixels >= self._room)
+        return [(step, [float(position) for position in range(-(-first // step) * step, last + 1, step)])]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:  # noqa: D102
+        return [self._label(int(value)) for value in values]
+
+    def _label(self, position: int) -> str:
+        index = position - self._first
+        text = self._labels[index] if 0 <= index < len(self._labels) else ""
+        if not text:
+            return count(position)
+        text = readable_token(text)
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST - 1]}…"
+        return f"{text}  {count(position)}" if self._upright else f"{text}\n{count(position)}"
+
+    def _measure(self) -> None:
+        """How wide the axis is, and how far apart labels must be."""
+        metrics = _metrics()
+        # Those at the end are the longest numbers, and so are those that stay when there is no room for all.
+        places = range(self._first, self._first + self._count, max(1, self._count // _MEASURED))
+        labels = [self._label(place) for place in (*places, self._first + max(0, self._count - 1))]
+        widest = max(metrics.horizontalAdvance(line) for label in labels for line in label.split("\n"))
+        if self._upright:
+            self._room = metrics.height() + 1
+            self.setWidth(math.ceil(widest + _GAP))
+        else:
+            self._room = widest + _GAP
+            lines = max(label.count("\n") for label in labels) + 1
+            self.setHeight(math.ceil((lines + self.label.isVisible()) * metrics.height() + _GAP))
+
+
+class ValueAxis(pg.AxisItem):  # type: ignore[misc]
+    """Labels measured values; it keeps its width while they change, so that the picture stands still."""
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation)
+        self.enableAutoSIPrefix(False)
+        self.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False, autoExpandTextSpace=False)
+        metrics = _metrics()
+        if orientation in ("left", "right"):
+            self.setWidth(math.ceil(metrics.horizontalAdvance("-0.0005") + metrics.height() + _GAP))
+        else:
+            self.setHeight(math.ceil(2 * metrics.height() + _GAP))
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:  # noqa: D102
+        if self.logMode:
+            return [str(text) for text in self.logTickStrings(values, scale, spacing)]
+        largest = max((abs(value) for value in values), default=0.0)
+        if largest >= 1e5 or 0 < largest < 1e-3:
+            return [f"{value:.3g}" if value else "0" for value in values]
+        decimals = max(0, math.ceil(-math.log10(spacing) - 1e-9)) if spacing > 0 else 0
+        return [f"{value:,.{decimals}f}" for value in values]
+
+
+def _metrics() -> QFontMetricsF:
+    return QFontMetricsF(QApplication.font())

@@ -1,0 +1,413 @@
+"""What every plot of the board is: a title line, a picture, a line of read-out, and settings."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QStackedWidget, QToolButton, QVBoxLayout, QWidget
+
+from mi_crow_gui.document.formatting import count, plural
+from mi_crow_gui.document.hook_spec import new_id
+from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.panels.plots.colours import PlotColours, site_colour
+from mi_crow_gui.panels.site_label import SiteLabel
+from mi_crow_gui.panels.token_layout import readable_token
+from mi_crow_gui.plotdata.options import options_of, settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mi_crow_gui.plotdata.drawing import Drawing
+
+NO_TOKEN = -1
+
+
+class PlotPanel(QWidget):
+    """A plot of one site. Subclasses say what is drawn; frames, runs and the document are none of its business.
+
+    Positions of tokens are absolute; `NO_TOKEN` in a signal means none.
+    """
+
+    settingsChanged = Signal()
+    tokenHovered = Signal(int)
+    tokenSelected = Signal(int)
+    closeRequested = Signal()
+    exportRequested = Signal()
+    readout = Signal(str)
+
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    settings_type: ClassVar[type]
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.plot_id = new_id()
+        self._settings = self.settings_type()
+        self._site: str | None = None
+        self._drawing: Any = None
+        self._token: int | None = None
+        self._stale = ""
+        self._colours = PlotColours.of(self.palette())
+        self.setProperty("plotKind", self.kind)
+        self.setProperty("site", "")
+
+        self._swatch = _Swatch()
+        self._site_label = SiteLabel()
+        self._site_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._when = QLabel()
+        self._when.setTextFormat(Qt.TextFormat.PlainText)
+        self._menu = QMenu(self)
+        self._menu.aboutToShow.connect(self._on_menu_about_to_show)
+        self._options = QToolButton()
+        # The spaces are room for the arrow that the style draws over the text.
+        self._options.setText("Options  ")
+        self._options.setObjectName("plotOptions")
+        self._options.setToolTip("Scale, what is shown, export")
+        self._options.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._options.setAutoRaise(True)
+        self._options.setMenu(self._menu)
+        self._close = QToolButton()
+        self._close.setText("×")
+        self._close.setObjectName("plotClose")
+        self._close.setToolTip("Close this plot")
+        self._close.setAutoRaise(True)
+        self._close.clicked.connect(self._on_close_clicked)
+        title = QHBoxLayout()
+        title.setContentsMargins(GRID, 0, 0, 0)
+        title.setSpacing(GRID)
+        for widget, stretch in ((self._swatch, 0), (self._site_label, 1), (self._when, 0)):
+            title.addWidget(widget, stretch)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(0)
+        buttons.addWidget(self._options)
+        buttons.addWidget(self._close)
+        title.addLayout(buttons)
+
+        self._empty = QLabel()
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._empty.setMargin(2 * GRID)
+        self._empty.setTextFormat(Qt.TextFormat.PlainText)
+        self._empty.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._empty.setBackgroundRole(QPalette.ColorRole.Base)
+        self._empty.setAutoFillBackground(True)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._build())
+        self._foot = _Foot()
+
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addLayout(title)
+        self._column.addWidget(self._stack, 1)
+        self._column.addWidget(self._foot)
+        self._say_titles()
+        self._show_empty()
+
+    # ---- for the board and the wiring ------------------------------------------------------------------------------
+
+    def settings(self) -> Any:
+        """What the plot is asked to be: a frozen value for `prepare`."""
+        return self._settings
+
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """The settings as a session keeps them."""
+        return options_of(self._settings)
+
+    def set_options(self, options: Iterable[tuple[str, str]]) -> None:
+        """Take settings from a session; nothing is emitted."""
+        self._settings = settings_from(self.settings_type, options)
+
+    def change_settings(self, **changes: Any) -> None:
+        """Change some of the settings; the picture is outdated, and says so, until its new drawing arrives."""
+        changed = replace(self._settings, **changes)
+        if changed != self._settings:
+            self._settings = changed
+            if self._drawing is not None:
+                self.mark_stale("the new settings are being applied")
+            self.settingsChanged.emit()
+
+    @property
+    def drawing(self) -> Any:
+        """What is shown, None when nothing is."""
+        return self._drawing
+
+    @property
+    def stale(self) -> str:
+        """Why what is shown is not the newest; "" when it is."""
+        return self._stale
+
+    def set_closable(self, closable: bool) -> None:
+        """A plot outside a board has nothing to be closed from."""
+        self._close.setVisible(closable)
+
+    def set_site(self, site: str | None) -> None:
+        """The site this plot is about; what is shown of another one disappears."""
+        if site == self._site:
+            return
+        self._site = site
+        self.setProperty("site", site or "")
+        if self._drawing is not None and self._drawing.site != site:
+            self.clear()
+        self._say_titles()
+        self._show_empty()
+
+    def show_drawing(self, drawing: Drawing) -> None:
+        """Show what `prepare` made."""
+        self._stale = ""
+        if drawing.settings != self._settings:
+            self._stale = "the new settings are being applied"
+        self._drawing = drawing
+        if self._site != drawing.site:
+            self._site = drawing.site
+            self.setProperty("site", drawing.site)
+        self._say_titles()
+        if drawing.rows.values.size == 0:
+            self._show_empty()
+            return
+        self._draw(drawing)
+        self._mark_token(self._token)
+        self._foot.set_note(self._note(drawing))
+        self._stack.setCurrentIndex(1)
+
+    def set_token(self, position: int | None) -> None:
+        """Point at a token of the sequence."""
+        if position != self._token:
+            self._token = position
+            if self._drawing is not None:
+                self._mark_token(position)
+
+    def mark_stale(self, reason: str) -> None:
+        """Say that what is shown is not the newest, until a new drawing arrives."""
+        self._stale = reason
+        self._say_titles()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._drawing = None
+        self._stale = ""
+        self._foot.set_note("")
+        self._foot.set_readout("")
+        self._say_titles()
+        self._show_empty()
+
+    def set_palette_theme(self) -> None:
+        """Take the colours of the palette; happens by itself when the palette changes."""
+        self._colours = PlotColours.of(self.palette())
+        self._say_titles()
+        self._recolour(self._colours)
+
+    @contextmanager
+    def as_picture(self) -> Iterator[QWidget]:
+        """The widget as an export shows it: without buttons and cursor."""
+        self._foot.set_readout("")
+        shown = [button for button in (self._options, self._close) if button.isVisibleTo(self)]
+        for button in shown:
+            button.setVisible(False)
+        self._column.activate()
+        try:
+            yield self
+        finally:
+            for button in shown:
+                button.setVisible(True)
+
+    # ---- for subclasses --------------------------------------------------------------------------------------------
+
+    def _build(self) -> QWidget:
+        """Make the picture."""
+        raise NotImplementedError
+
+    def _draw(self, drawing: Any) -> None:
+        """Show a drawing that has at least one value."""
+        raise NotImplementedError
+
+    def _note(self, drawing: Any) -> str:
+        """What the foot line says while nothing is pointed at."""
+        return ""
+
+    def _mark_token(self, position: int | None) -> None:
+        """Draw the selected token's line."""
+
+    def _recolour(self, colours: PlotColours) -> None:
+        """Draw in other colours."""
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        """Add this plot's own entries to the options menu."""
+
+    def _point_at(self, text: str, position: int = NO_TOKEN) -> None:
+        """Tell what is under the cursor; "" when nothing is."""
+        self._foot.set_readout(text)
+        self.readout.emit(text)
+        self.tokenHovered.emit(position)
+
+    def _move_token(self, by: int) -> None:
+        """Select the token `by` places from the selected one, or an end of the sequence when none is."""
+        if self._drawing is None or self._drawing.rows.row != "token":
+            return
+        rows = self._drawing.rows
+        last = rows.first + rows.count - 1
+        wanted = (rows.first if by > 0 else last) if self._token is None else self._token + by
+        self.tokenSelected.emit(max(rows.first, min(wanted, last)))
+
+    def _token_words(self, position: int) -> str:
+        """A row as the read-out names it: token 7 ␣gave."""
+        rows = self._drawing.rows
+        text = rows.label(position)
+        return f"{rows.row} {position} {readable_token(text)}" if text else f"{rows.row} {position}"
+
+    def _add_choice(self, menu: QMenu, title: str, choices: Iterable[tuple[object, str]], field: str) -> None:
+        """A submenu whose entries (value, words) set one field of the settings."""
+        inner = menu.addMenu(title)
+        for value, words in choices:
+            action = inner.addAction(words)
+            action.setCheckable(True)
+            action.setChecked(getattr(self._settings, field) == value)
+            action.triggered.connect(lambda _checked=False, value=value: self.change_settings(**{field: value}))
+
+    def _add_switch(self, menu: QMenu, title: str, field: str) -> None:
+        """An entry that turns one field of the settings on or off."""
+        action = menu.addAction(title)
+        action.setCheckable(True)
+        action.setChecked(getattr(self._settings, field))
+        action.toggled.connect(lambda on: self.change_settings(**{field: on}))
+
+    def not_finite_words(self, nan: int, infinite: int) -> str:
+        """How many values are no numbers, in words."""
+        words = [f"{count(nan)} NaN"] if nan else []
+        words += [f"{count(infinite)} infinite"] if infinite else []
+        return ", ".join(words)
+
+    # ---- Qt and the inside -----------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
+        return QSize(60 * GRID, 40 * GRID)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: D102 - Qt's
+        return QSize(24 * GRID, 18 * GRID)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and hasattr(self, "_foot"):
+            self.set_palette_theme()
+
+    def _on_close_clicked(self) -> None:
+        self.closeRequested.emit()
+
+    def _on_menu_about_to_show(self) -> None:
+        self._menu.clear()
+        self._fill_menu(self._menu)
+        if self._drawing is not None and self._drawing.rows.samples > 1:
+            samples = self._drawing.rows.samples
+            inner = self._menu.addMenu(f"Prompt of the batch ({samples})")
+            for sample in range(samples):
+                action = inner.addAction(f"Prompt {sample + 1}")
+                action.setCheckable(True)
+                action.setChecked(sample == self._drawing.rows.sample)
+                action.triggered.connect(lambda _checked=False, sample=sample: self.change_settings(sample=sample))
+        self._menu.addSeparator()
+        copy = self._menu.addAction("Copy as image", self._copy_image)
+        export = self._menu.addAction("Export…", self.exportRequested.emit)
+        for action in (copy, export):
+            action.setEnabled(self._drawing is not None)
+
+    def _copy_image(self) -> None:
+        from mi_crow_gui.panels.plots.export import copy_image
+
+        copy_image(self)
+
+    def _say_titles(self) -> None:
+        site = self._site
+        self._site_label.set_site(site, instead="No site selected")
+        self._swatch.set_colour(None if site is None else site_colour(site, self.palette()))
+        drawing = self._drawing
+        when = ""
+        if drawing is not None:
+            when = f"run {drawing.run} · step {drawing.step}"
+            if drawing.rows.samples > 1:
+                when += f" · prompt {drawing.rows.sample + 1} of {drawing.rows.samples}"
+            if drawing.frame.stage == "before":
+                when += " · before controllers"
+        if self._stale:
+            when = f"⚠ {when} (stale)" if when else ""
+        self._when.setText(when)
+        self._when.setToolTip(f"Not the newest: {self._stale}." if self._stale else "")
+        self._foot.set_warning(f"Not the newest: {self._stale}" if self._stale and drawing is not None else "")
+        self.setAccessibleName(f"{self.title} of {site or 'the model'}" if site is not None else self.title)
+
+    def _show_empty(self) -> None:
+        if self._drawing is not None and self._drawing.rows.values.size:
+            return
+        if self._drawing is not None:
+            shape = " × ".join(map(str, self._drawing.frame.shape))
+            text = f"{self._site or 'The model'} gave a tensor without values ({shape})."
+        elif self._site is None:
+            text = "Select a module to see it here."
+        else:
+            text = f"Run the model to see {self._site or 'its output'} here."
+        self._empty.setText(text)
+        self._stack.setCurrentIndex(0)
+
+    def _dropped_words(self) -> str:
+        dropped = self._drawing.frame.dropped
+        return f"{plural(dropped, 'older row')} dropped (memory budget)" if dropped else ""
+
+
+class _Swatch(QWidget):
+    """The colour of a site as a small square."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._colour = None
+        self.setFixedSize(GRID + 2, GRID + 2)
+
+    def set_colour(self, colour: Any) -> None:
+        self._colour = colour
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._colour is not None:
+            painter = QPainter(self)
+            painter.fillRect(self.rect(), self._colour)
+
+
+class _Foot(QLabel):
+    """One line: what is under the cursor, else a warning, else a note. Its height never changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts = {"readout": "", "warning": "", "note": ""}
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setFont(fixed_font())
+        self.setContentsMargins(GRID, 0, GRID, 0)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(self.fontMetrics().height() + GRID // 2)
+
+    def set_readout(self, text: str) -> None:
+        self._set("readout", text)
+
+    def set_warning(self, text: str) -> None:
+        self._set("warning", text)
+
+    def set_note(self, text: str) -> None:
+        self._set("note", text)
+
+    def _set(self, which: str, text: str) -> None:
+        self._texts[which] = text
+        shown = next((text for text in self._texts.values() if text), "")
+        if shown != self.text():
+            self.setText(shown)
+            self.setToolTip(shown)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        room = self.contentsRect()
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        self.style().drawItemText(
+            painter, room, int(Qt.AlignmentFlag.AlignVCenter), self.palette(), True, text, self.foregroundRole()
+        )
+        painter.end()

@@ -1,0 +1,119 @@
+"""The drawing surface of a plot: pyqtgraph's view with two axes, in the colours of the palette."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtWidgets import QFrame, QWidget
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QContextMenuEvent, QKeyEvent
+
+    from mi_crow_gui.panels.plots.colours import PlotColours
+
+_MOVES: dict[int, int] = {
+    Qt.Key.Key_Right: 1,
+    Qt.Key.Key_Down: 1,
+    Qt.Key.Key_PageDown: 10,
+    Qt.Key.Key_Left: -1,
+    Qt.Key.Key_Up: -1,
+    Qt.Key.Key_PageUp: -10,
+}
+
+
+class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
+    """Wheel zooms (over an axis: only that one), drag pans, double click fits, arrow keys move the token.
+
+    `hovered` carries data coordinates, None outside; `clicked` the same.
+    """
+
+    hovered = Signal(object)
+    clicked = Signal(object)
+    tokenMoved = Signal(int)
+    fitRequested = Signal()
+    viewChanged = Signal()
+
+    def __init__(self, bottom: pg.AxisItem, left: pg.AxisItem, parent: QWidget | None = None) -> None:
+        super().__init__(parent, axisItems={"bottom": bottom, "left": left}, enableMenu=False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumSize(0, 0)
+        plot = self.getPlotItem()
+        plot.hideButtons()
+        plot.layout.setContentsMargins(0, 4, 8, 0)
+        self.view: pg.ViewBox = plot.getViewBox()
+        self.view.setDefaultPadding(0)
+        self.view.disableAutoRange()
+        # True until the user zooms or pans: then a growing plot keeps showing all of itself.
+        self.fitting = True
+        self.view.sigRangeChangedManually.connect(self._on_view_range_changed_manually)
+        self.view.sigRangeChanged.connect(self._on_view_range_changed)
+        self.scene().sigMouseMoved.connect(self._on_scene_mouse_moved)
+        self.scene().sigMouseClicked.connect(self._on_scene_mouse_clicked)
+
+    def show_all(self, area: QRectF) -> None:
+        """Fit an area, and stay fitted; x never goes beyond it, nor y."""
+        self.view.setLimits(
+            xMin=area.left(), xMax=area.right(), yMin=area.top(), yMax=area.bottom(), minXRange=None, minYRange=None
+        )
+        if self.fitting:
+            self.view.setRange(area, padding=0)
+
+    def fit(self, area: QRectF) -> None:
+        """Show everything again."""
+        self.fitting = True
+        self.show_all(area)
+
+    def recolour(self, colours: PlotColours) -> None:
+        """Axes, labels and background in these colours."""
+        self.setBackground(colours.background)
+        for name in ("left", "bottom"):
+            axis = self.getPlotItem().getAxis(name)
+            axis.setPen(pg.mkPen(colours.grid))
+            axis.setTickPen(pg.mkPen(colours.grid))
+            axis.setTextPen(pg.mkPen(colours.quiet))
+
+    def _on_view_range_changed_manually(self) -> None:
+        self.fitting = False
+
+    def _on_view_range_changed(self) -> None:
+        self.viewChanged.emit()
+
+    def _on_scene_mouse_moved(self, at: QPointF) -> None:
+        self.hovered.emit(self._data_at(at))
+
+    def _on_scene_mouse_clicked(self, event: Any) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        if event.double():
+            self.fitRequested.emit()
+            return
+        at = self._data_at(event.scenePos())
+        if at is not None:
+            self.clicked.emit(at)
+
+    def _data_at(self, at: QPointF) -> QPointF | None:
+        return self.view.mapSceneToView(at) if self.view.sceneBoundingRect().contains(at) else None
+
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
+        super().leaveEvent(event)
+        self.hovered.emit(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102 - Qt's
+        key = event.key()
+        if key in _MOVES:
+            self.tokenMoved.emit(_MOVES[key])
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            scale = 1.25 if key == Qt.Key.Key_Minus else 0.8
+            self.fitting = False
+            self.view.scaleBy((scale, scale))
+        elif key == Qt.Key.Key_0:
+            self.fitRequested.emit()
+        else:
+            # To the window: its shortcuts are not for pyqtgraph to swallow
+            event.ignore()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: D102 - Qt's
+        event.ignore()

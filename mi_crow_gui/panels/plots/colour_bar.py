@@ -1,0 +1,76 @@
+"""The colour bar beside a heatmap, with its range in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from mi_crow_gui.document.formatting import number
+from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.plots.colours import VALUES
+
+if TYPE_CHECKING:
+    from mi_crow_gui.panels.plots.colours import PlotColours
+    from mi_crow_gui.plotdata.scale import Scale
+
+_BAR = 12
+
+
+class ColourBar(QWidget):
+    """Shows what the colours mean; as tall as the picture beside it."""
+
+    def __init__(self, colours: PlotColours, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._colours = colours
+        self._scale: Scale | None = None
+        self._not_finite = False
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+
+    def set_scale(self, scale: Scale, not_finite: bool) -> None:
+        """Show this range; `not_finite` adds the colour of NaN and infinities."""
+        if (scale, not_finite) != (self._scale, self._not_finite):
+            self._scale, self._not_finite = scale, not_finite
+            low, high = number(scale.low), number(scale.high)
+            self.setToolTip(f"{low} to {high}: {scale.note}")
+            self.setAccessibleName(f"Colours show {low} to {high}, {scale.note}")
+            self.updateGeometry()
+            self.update()
+
+    def recolour(self, colours: PlotColours) -> None:
+        """Draw in other colours."""
+        self._colours = colours
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
+        # Room for the longest number, so that the picture does not move when the range does.
+        return QSize(_BAR + GRID // 2 + self.fontMetrics().horizontalAdvance("-1.234e-05") + GRID // 2, 8 * GRID)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
+        if self._scale is None:
+            return
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self._colours.background)
+        metrics = self.fontMetrics()
+        line = metrics.height()
+        bottom = self.height() - line - (line + GRID // 2 if self._not_finite else 0)
+        bar = QRect(0, GRID // 2, _BAR, max(1, bottom - GRID // 2))
+        image = QImage(1, VALUES, QImage.Format.Format_RGB32)
+        for place, colour in enumerate(self._colours.table(self._scale.diverging)[:VALUES]):
+            image.setPixel(0, VALUES - 1 - place, colour)
+        painter.drawImage(bar, image)
+        painter.setPen(self._colours.grid)
+        painter.drawRect(bar.adjusted(0, 0, -1, -1))
+        painter.setPen(self._colours.text)
+        left = _BAR + GRID // 2
+        numbers = [(self._scale.high, bar.top() + metrics.ascent()), (self._scale.low, bar.bottom())]
+        if self._scale.diverging and bar.height() > 4 * line:
+            numbers.append((0.0, bar.center().y() + metrics.ascent() // 2))
+        for value, baseline in numbers:
+            painter.drawText(left, baseline, number(value))
+        if self._not_finite:
+            swatch = QRect(0, bar.bottom() + GRID, _BAR, _BAR)
+            painter.fillRect(swatch, self._colours.not_finite)
+            painter.drawText(QRect(left, swatch.top(), self.width(), _BAR), Qt.AlignmentFlag.AlignVCenter, "NaN, ∞")

@@ -1,0 +1,79 @@
+"""Colours of plots, from the palette of the moment: ink, accent, colour maps, and one hue a site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QColor, QPalette
+
+from mi_crow_gui.panels.look import contrast, hue, ink_on, mix, muted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Ten hues that can be told apart, in degrees.
+_HUES = (210, 28, 140, 280, 350, 185, 55, 320, 95, 245)
+# Values take the first 255 entries of a colour table; the last one is for what is not finite.
+VALUES, NOT_FINITE = 255, 255
+# In no colour map used here.
+_MAGENTA = QColor(255, 0, 190)
+
+
+@dataclass(frozen=True, slots=True)
+class PlotColours:
+    """What a plot is drawn with."""
+
+    background: QColor
+    text: QColor
+    quiet: QColor
+    grid: QColor
+    accent: QColor
+    not_finite: QColor
+    dark: bool
+
+    @classmethod
+    def of(cls, palette: QPalette) -> PlotColours:
+        """The colours that suit a palette."""
+        base, text = palette.base().color(), palette.text().color()
+        dark = ink_on(base).lightness() > 128
+        return cls(
+            background=base,
+            text=text,
+            quiet=muted(palette),
+            grid=mix(base, text, 0.25),
+            accent=_visible(palette.highlight().color(), base),
+            not_finite=_MAGENTA,
+            dark=dark,
+        )
+
+    def table(self, diverging: bool) -> Sequence[int]:
+        """256 colours as 0xAARRGGBB: a map of the values, and the colour of what is not finite."""
+        return _table(diverging, self.dark, self.not_finite.rgba())
+
+
+def site_colour(site: str, palette: QPalette) -> QColor:
+    """The colour of a site: the same in every plot and session, readable on the palette's base."""
+    return hue(_HUES[crc32(site.encode()) % len(_HUES)], palette)
+
+
+@cache
+def _table(diverging: bool, dark: bool, not_finite: int) -> tuple[int, ...]:
+    # Zero is the background's neighbour in both themes: pale on light, dark on dark.
+    name = ("CET-D4" if dark else "CET-D1A") if diverging else "viridis"
+    colours = pg.colormap.get(name).getLookupTable(0.0, 1.0, VALUES).astype(np.uint32)
+    packed = 0xFF000000 | colours[:, 0] << 16 | colours[:, 1] << 8 | colours[:, 2]
+    return (*packed.tolist(), not_finite)
+
+
+def _visible(colour: QColor, background: QColor) -> QColor:
+    """A colour with the contrast of 3 that a graphical object needs."""
+    ink = ink_on(background)
+    return next(
+        (moved for step in range(11) if contrast(moved := mix(colour, ink, step / 10), background) >= 3),
+        ink,
+    )

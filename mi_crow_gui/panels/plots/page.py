@@ -1,0 +1,54 @@
+"""One tab of the plot board: up to four plots side by side and one above the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+
+from mi_crow_gui.panels.look import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FULL = 4
+_ACROSS = 2
+
+
+class PlotPage(QWidget):
+    """Two rows of two, whose borders can be dragged."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: list[QWidget] = []
+        self._rows = [QSplitter(Qt.Orientation.Horizontal) for _ in range(FULL // _ACROSS)]
+        self._whole = QSplitter(Qt.Orientation.Vertical)
+        for row in self._rows:
+            row.setChildrenCollapsible(False)
+            row.setHandleWidth(GRID // 2)
+            self._whole.addWidget(row)
+        self._whole.setChildrenCollapsible(False)
+        self._whole.setHandleWidth(GRID // 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._whole)
+
+    @property
+    def full(self) -> bool:
+        """True when no plot fits any more."""
+        return len(self._shown) >= FULL
+
+    def set_widgets(self, widgets: Sequence[QWidget]) -> None:
+        """Show these, in reading order; sizes stay as they were while the same ones stay."""
+        if list(widgets) == self._shown:
+            return
+        self._shown = list(widgets)
+        for place, widget in enumerate(widgets):
+            row = self._rows[place // _ACROSS]
+            row.insertWidget(place % _ACROSS, widget)
+            widget.setVisible(True)
+        for row in self._rows:
+            row.setVisible(row.count() > 0)
+            row.setSizes([GRID * 100] * row.count())
+        self._whole.setSizes([GRID * 100 if row.count() else 0 for row in self._rows])

@@ -1,0 +1,82 @@
+"""The histogram of a site's values, counted in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mi_crow_gui.plotdata.blocks import flat_blocks
+from mi_crow_gui.plotdata.drawing import Drawing
+from mi_crow_gui.plotdata.pyramid import Extent, extent_of
+from mi_crow_gui.plotdata.rows import rows_of
+from mi_crow_gui.plotdata.scale import MIN_MAX, Scale, scale_of
+from mi_crow_gui.plotdata.table import Table
+
+if TYPE_CHECKING:
+    from mi_crow_gui.plotdata.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramSettings:
+    """`scale` as in a heatmap; `log_counts` only matters to the widget; `bins` at least 1."""
+
+    scale: str = MIN_MAX
+    low: float = 0.0
+    high: float = 0.0
+    log_counts: bool = True
+    bins: int = 128
+    hide_first: bool = False
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistogramDrawing(Drawing):
+    """A histogram, ready to be shown.
+
+    `counts` has one number a bin of `edges`; the last bin includes its upper edge. `below` and `above` were left out
+    by the range, `zeros` are within it.
+    """
+
+    counts: np.ndarray
+    edges: np.ndarray
+    scale: Scale
+    extent: Extent
+    below: int
+    above: int
+    zeros: int
+
+    def table(self) -> Table:
+        """Lower edge, upper edge and count of each bin."""
+        return Table.of_bins(self.edges, self.counts)
+
+
+def prepare_histogram(frame: Frame, settings: HistogramSettings) -> HistogramDrawing:
+    """Count every value of a frame."""
+    rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
+    extent = extent_of(rows.values)
+    scale = scale_of(rows.values, extent, settings.scale, (settings.low, settings.high), centred=False)
+    bins = max(1, settings.bins)
+    counts, below, above, zeros = _count(rows.values, scale.low, scale.high, bins)
+    edges = np.linspace(scale.low, scale.high, bins + 1)
+    return HistogramDrawing(frame, settings, rows, counts, edges, scale, extent, below, above, zeros)
+
+
+def _count(values: np.ndarray, low: float, high: float, bins: int) -> tuple[np.ndarray, int, int, int]:
+    # One bin more on each side takes what lies outside, NaN another one.
+    counts = np.zeros(bins + 3, np.int64)
+    zeros = 0
+    norm = bins / (high - low)
+    for block in flat_blocks(values):
+        zeros += block.size - int(np.count_nonzero(block))
+        place = np.subtract(block, low, dtype=np.float64)
+        np.multiply(place, norm, out=place)
+        np.floor(place, out=place)
+        # The upper edge belongs to the last bin.
+        place[block == high] = bins - 1
+        np.clip(place, -1, bins, out=place)
+        place += 1
+        np.nan_to_num(place, copy=False, nan=bins + 2)
+        counts += np.bincount(place.astype(np.intp), minlength=bins + 3)
+    return counts[1 : bins + 1], int(counts[0]), int(counts[bins + 1]), zeros
