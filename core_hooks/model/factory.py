@@ -57,7 +57,7 @@ def call_factory(source: str, trust_code: bool) -> tuple[nn.Module, Any]:
     try:
         factory = getattr(importlib.import_module(module_name), name)
         made = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"{source} failed with {type(error).__name__}: {one_line(error)}. Correct {path}.") from error
     model, inputs = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):

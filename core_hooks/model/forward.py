@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
-from core_hooks.hooks.errors import RunCancelled, StopForward
-from core_hooks.model.architecture import kind_of
+from core_hooks.hooks.errors import HookError, RunCancelled, StopForward
+from core_hooks.model.architecture import kind_of, one_line
 from core_hooks.model.errors import ModelError
 from core_hooks.model.prompt import token_text
 from core_hooks.model.tokens import Candidate, TokenSequence
@@ -80,6 +81,8 @@ def forward(opened: OpenedModel, tokens: TokenSequence | None, *, run: HookRun |
 def call(opened: OpenedModel, inputs: dict[str, Any]) -> tuple[Any, Stopped]:
     """Call the model without gradients; the output is None when a hook stopped it or the run was cancelled.
 
+    A hook's own failure comes out as it is, the model's as a ModelError.
+
     Gradients are off by ``no_grad`` and not by inference mode, whose tensors could never be trained on later.
     """
     arguments = inputs.pop("*", ())
@@ -90,10 +93,15 @@ def call(opened: OpenedModel, inputs: dict[str, Any]) -> tuple[Any, Stopped]:
         return None, "cancelled"
     except StopForward:
         return None, "early"
-    except torch.OutOfMemoryError as error:
+    except HookError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
         raise ModelError(
             f"There is not enough memory on {opened.summary.device} for this forward; shorten the prompt."
         ) from error
+    except Exception as error:
+        name = opened.summary.architecture
+        raise ModelError(f"{name} can't be run on this: {type(error).__name__}: {one_line(error)}.") from error
 
 
 def model_inputs(opened: OpenedModel, tokens: TokenSequence | None) -> dict[str, Any]:
@@ -103,7 +111,7 @@ def model_inputs(opened: OpenedModel, tokens: TokenSequence | None) -> dict[str,
         example = opened.example_inputs
         if example is None:
             raise ModelError(f"{opened.summary.name} needs tokens: type a prompt.")
-        return dict(example) if hasattr(example, "keys") else {"*": _as_tuple(example)}
+        return dict(example) if isinstance(example, Mapping) else {"*": _as_tuple(example)}
     if opened.example_inputs is not None and not hasattr(model, "config"):
         return {"*": (ids_tensor(opened, tokens.ids),)}
     main = getattr(model, "main_input_name", "input_ids")

@@ -94,7 +94,11 @@ def open_model(
     tokenizer, note = load_tokenizer(checkpoint, reference)
     _load_generation_config(model, checkpoint)
     report(OpenProgress(f"{checkpoint.name} is open"))
-    return _finish(model, tokenizer, reference, checkpoint.name, notes + ((note,) if note else ()), None)
+    from core_hooks.model.example_inputs import example_inputs
+
+    inputs, remark = example_inputs(model)
+    notes += tuple(sentence for sentence in (remark or note,) if sentence)
+    return _finish(model, tokenizer, reference, checkpoint.name, notes, inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ def encode(opened: OpenedModel, text: str) -> TokenSequence:
     """
     if not text.strip():
         raise ModelError("The prompt is empty; type some text.")
+    if getattr(opened.model, "main_input_name", "input_ids") != "input_ids":
+        raise ModelError(f"{opened.summary.architecture} takes no text; run it without a prompt on its example inputs.")
     if opened.tokenizer is None:
         return _encode_ids(opened, text)
     limit = context_length(getattr(opened.model, "config", None))

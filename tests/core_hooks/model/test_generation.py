@@ -9,21 +9,25 @@ import pytest
 import torch
 from torch import nn
 
-from core_hooks.hooks.errors import RunCancelled, StopForward
+from core_hooks.hooks.errors import HookError, RunCancelled, StopForward
 from core_hooks.hooks.run import HookRun
+from core_hooks.model.anatomy import discover
 from core_hooks.model.errors import ModelError
 from core_hooks.model.forward import forward
 from core_hooks.model.generation import generate
 from core_hooks.model.opened import OpenedModel
+from core_hooks.model.opening import open_model
 from core_hooks.model.prompt import encode, sequence
+from core_hooks.model.readout import verify
 from core_hooks.model.reference import ModelReference
 from core_hooks.model.summary import summarise
 from core_hooks.model.tokens import GenerationSettings, TokenStep
 from core_hooks.model.tree import build_tree
-from tests.core_hooks.model.tiny import FAMILIES, tiny_model
+from tests.core_hooks.model.tiny import FAMILIES, save_folder, tiny_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from core_hooks.model.generation import GenerationResult
 
@@ -311,6 +315,36 @@ def test_a_model_that_takes_no_tokens_runs_on_its_example_inputs() -> None:
     assert result.losses.size == 0
     with pytest.raises(ModelError, match="needs tokens"):
         forward(opened(nn.Linear(3, 2)), None)
+
+
+def test_a_vision_model_runs_on_an_image_of_noise_and_says_so(tmp_path: Path) -> None:
+    model = open_model(ModelReference(str(save_folder(tmp_path, "vit", tokenizer=False))))
+    assert "noise, 16 by 16" in model.notes[0]
+    seen: list[torch.Tensor] = []
+    handle = model.model.register_forward_hook(lambda module, args, output: seen.append(output.logits))
+    result = forward(model, None)
+    handle.remove()
+    assert seen[0].shape == (1, 2)
+    assert "no logits over a vocabulary" in result.lacks[0]
+    with pytest.raises(ModelError, match="takes no text"):
+        encode(model, "hello")
+    anatomy = verify(model, discover(model))
+    assert len(anatomy.blocks) == 3
+    assert anatomy.lacks("heads") == ""
+    assert "ViTForImageClassification" in anatomy.lacks("unembedding")
+
+
+def test_what_keeps_a_model_from_running_is_one_sentence() -> None:
+    with pytest.raises(ModelError, match="Linear can't be run on this: RuntimeError"):
+        forward(opened(nn.Linear(3, 2), torch.ones(1, 5)), None)
+
+
+def test_a_failing_hook_is_told_from_a_failing_model() -> None:
+    model = tiny("gpt2")
+    remove = raising(model, HookError("mine", "forward", ValueError("x")), 1)
+    with pytest.raises(HookError):
+        forward(model, sequence(model, PROMPT))
+    remove()
 
 
 def test_a_prompt_of_words_runs_in_an_opened_folder(gpt2: OpenedModel) -> None:

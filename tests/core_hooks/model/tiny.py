@@ -78,7 +78,17 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "granite": {**_GROUPED, "logits_scaling": 2.0, "residual_multiplier": 0.5},
     "starcoder2": _GROUPED,
 }  # fmt: skip
-_CLASSES = {"bert": "AutoModelForMaskedLM", "t5": "AutoModelForSeq2SeqLM"}
+VISION: dict[str, dict[str, Any]] = {
+    "vit": {
+        "hidden_size": WIDTH, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48,
+        "image_size": 16, "patch_size": 8,
+    },
+}  # fmt: skip
+_CLASSES = {
+    "bert": "AutoModelForMaskedLM",
+    "t5": "AutoModelForSeq2SeqLM",
+    "vit": "AutoModelForImageClassification",
+}
 
 
 @functools.cache
@@ -86,7 +96,7 @@ def tiny_model(model_type: str) -> Any:
     """A random model of the family in evaluation mode; shared by tests, which leave it as it is."""
     import transformers
 
-    config = transformers.AutoConfig.for_model(model_type, **FAMILIES[model_type])
+    config = transformers.AutoConfig.for_model(model_type, **{**FAMILIES, **VISION}[model_type])
     torch.manual_seed(7)
     model = getattr(transformers, _CLASSES.get(model_type, "AutoModelForCausalLM")).from_config(config).eval()
     with torch.no_grad():
