@@ -6,7 +6,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Arguments:
     screenshot: Path | None = None
     capture: Path | None = None
     size: tuple[int, int] | None = None
-    theme: str | None = None
+    theme: Literal["system", "light", "dark"] | None = None
     quit: bool = False
     fresh: bool = False
     safe: bool = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QSettings
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-THEMES = ("system", "light", "dark")
+Theme = Literal["system", "light", "dark"]
+THEMES: tuple[Theme, ...] = ("system", "light", "dark")
 RECENT_LIMIT = 10
 
 
 class Settings:
-    """The settings of one INI file; `fresh` forgets what it holds, whatever state it is in.
+    """The settings of one INI file; `fresh` forgets how the window was, whatever state that is in.
 
     Parameters
     ----------
@@ -37,7 +38,8 @@ class Settings:
         self.path = path or config_folder() / "settings.ini"
         self._file = QSettings(str(self.path), QSettings.Format.IniFormat)
         if fresh:
-            self._file.clear()
+            # What was open lately rescues nobody by being lost.
+            self._file.remove("window")
 
     def save(self) -> None:
         """Write to disk now rather than a moment later."""
@@ -46,10 +48,10 @@ class Settings:
     # named settings
 
     @property
-    def theme(self) -> str:
+    def theme(self) -> Theme:
         """The look: "system", "light" or "dark"."""
-        theme = self.text("window/theme", "system")
-        return theme if theme in THEMES else "system"
+        kept = self.text("window/theme", "system")
+        return next((theme for theme in THEMES if theme == kept), "system")
 
     @theme.setter
     def theme(self, theme: str) -> None:

@@ -31,6 +31,7 @@ from mi_crow_gui.wiring.recent import show_recent
 from mi_crow_gui.wiring.run_wiring import RunWiring
 from mi_crow_gui.wiring.session_wiring import SessionWiring
 from mi_crow_gui.wiring.startup import FirstPaint
+from mi_crow_gui.wiring.view_wiring import ViewWiring
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What a new workspace shows of the selected site.
-DEFAULT_PLOTS = ("heatmap", "trace", "histogram")
+DEFAULT_PLOTS = ("heatmap", "trace")
 
 
 class Composition(QObject):
@@ -71,6 +72,7 @@ class Composition(QObject):
         self._autosave = Autosave(store, parent=self)
         self._autosave.failed.connect(window.status.set_message)
         self._session = SessionWiring(parts, self._autosave)
+        self._view = ViewWiring(parts)
         self._model.sessionNamed.connect(self._session.open_file)
         self._model.captureNamed.connect(self._captures.open_folder)
         self._plots: PlotsWiring | None = None
@@ -96,12 +98,13 @@ class Composition(QObject):
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
 
         parts = self._parts
-        kinds = load(include_plugins=not parts.arguments.no_plugins)
-        board = PlotBoard(kinds)
+        registry = load(include_plugins=not parts.arguments.no_plugins)
+        board = PlotBoard(registry.kinds, registry.unavailable)
         parts.window.install_plot_board(board)
-        self._plots = PlotsWiring(parts, board, kinds)
+        self._plots = PlotsWiring(parts, board, registry.kinds)
         self._captures.framesRead.connect(self._plots.show_capture)
-        self._inspector.add_plots(self._plots)
+        self._view.add_plots(board)
+        self._inspector.add_values(self._plots, registry.kinds)
         parts.service.prepare(parts.settings.torch_threads)
         if not parts.arguments.fresh:
             self._session.offer_recovery()
@@ -120,6 +123,8 @@ class Composition(QObject):
         parts.service.shutdown()
         parts.drawings.shutdown()
         parts.jobs.shutdown()
+        # The stack tells of its own end, and then there is nobody left to tell.
+        parts.store.undo_stack.blockSignals(True)
         self._incidents.uninstall()
         return True
 

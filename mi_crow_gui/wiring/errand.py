@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What `--demo` captures when nothing else was asked for: the residual stream behind each block.
+DEMO_SITES = ("transformer.h.*",)
+
 # How often the errand looks whether the window has settled before it takes the picture.
 _LOOK_MS = 30
 
@@ -66,7 +69,8 @@ class Errand(QObject):
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
         arguments = self._parts.arguments
-        for pattern in arguments.attach:
+        patterns = arguments.attach or (DEMO_SITES if arguments.demo else ())
+        for pattern in patterns:
             if not self._hooks.attach_pattern(pattern):
                 self._complain(f"--attach {pattern}: no layer of this model matches.")
         if arguments.run or arguments.demo:

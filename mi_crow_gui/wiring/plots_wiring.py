@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mi_crow_gui.engine.messages import CaptureUpdate, Failure, RunInfo
     from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.panels.plots.board import PlotBoard
@@ -24,10 +27,13 @@ log = logging.getLogger(__name__)
 class PlotsWiring(QObject):
     """Feeds the plots that can be seen; a plot without a site of its own follows the selected one.
 
-    A hidden plot costs nothing: it is not drawn until it shows, and then gets the newest frame.
+    A hidden plot costs nothing: it is not drawn until it shows, and then gets the newest frame. `changed` says that
+    there are newer frames than before, or none any more.
     """
 
-    def __init__(self, parts: Parts, board: PlotBoard, kinds: dict[str, PlotKind]) -> None:
+    changed = Signal()
+
+    def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
         super().__init__(parts.window)
         self._parts = parts
         self._board = board
@@ -37,6 +43,7 @@ class PlotsWiring(QObject):
         self._inspected: dict[str, PlotPanel] = {}
         board.plotCloseRequested.connect(self._on_board_plot_close_requested)
         board.plotAddRequested.connect(self._on_board_plot_add_requested)
+        board.tabRenameRequested.connect(self._on_board_tab_rename_requested)
         board.settingsChanged.connect(self._on_board_settings_changed)
         board.visibilityChanged.connect(self._on_board_visibility_changed)
         board.tokenSelected.connect(self._on_token_selected)
@@ -87,7 +94,18 @@ class PlotsWiring(QObject):
     @Slot(str)
     def _on_board_settings_changed(self, plot_id: str) -> None:
         self._shown.pop(plot_id, None)
+        spec, panel = self._spec(plot_id), self._board.panel(plot_id)
+        if spec is not None and panel is not None and panel.options() != spec.options:
+            self._parts.store.set_plot(replace(spec, options=panel.options()))
         self._refresh()
+
+    @Slot(str, str)
+    def _on_board_tab_rename_requested(self, before: str, after: str) -> None:
+        store = self._parts.store
+        with store.one_step(f"Rename tab to {after}"):
+            for spec in store.workspace.plots:
+                if spec.tab == before:
+                    store.set_plot(replace(spec, tab=after))
 
     @Slot()
     def _on_inspected_settings_changed(self) -> None:
@@ -103,7 +121,8 @@ class PlotsWiring(QObject):
     def _on_token_selected(self, position: int) -> None:
         token = position if position >= 0 else None
         self._parts.window.prompt.select_token(position)
-        for panel in (*self._board.panels(), *self._inspected.values()):
+        self._board.set_token(token)
+        for panel in self._inspected.values():
             panel.set_token(token)
 
     # ---- what changes what is shown ----------------------------------------------------------------------------
@@ -156,6 +175,7 @@ class PlotsWiring(QObject):
             panel.set_site(frame.site)
             kind = self._kinds[panel.kind]
             self._parts.drawings.ask(DrawingWish(panel.plot_id, frame, panel.settings(), kind.prepare))
+        self.changed.emit()
 
     def _panels(self) -> list[PlotPanel]:
         inspected = [panel for panel in self._inspected.values() if panel.isVisible()]
@@ -164,14 +184,20 @@ class PlotsWiring(QObject):
     def _panel(self, plot_id: str) -> PlotPanel | None:
         return self._inspected.get(plot_id) or self._board.panel(plot_id)
 
+    def _spec(self, plot_id: str) -> PlotSpec | None:
+        return next((plot for plot in self._parts.store.workspace.plots if plot.id == plot_id), None)
+
     def _site_of(self, panel: PlotPanel) -> str | None:
-        spec = next((plot for plot in self._parts.store.workspace.plots if plot.id == panel.plot_id), None)
+        spec = self._spec(panel.plot_id)
         own = spec.site if spec is not None else None
         return own if own is not None else self._parts.store.workspace.selected_site
 
     def _frame_of(self, panel: PlotPanel) -> Frame | None:
-        """The frame of the panel's site; of a site captured before and after its controllers, what went on."""
         site = self._site_of(panel)
+        return self.frame_at(site) if site is not None else None
+
+    def frame_at(self, site: str) -> Frame | None:
+        """The newest frame of a site; of one captured before and after its controllers, what went on."""
         found = [frame for frame in self._frames.values() if frame.site == site]
         return max(found, key=lambda frame: frame.stage == "after") if found else None
 

@@ -174,8 +174,9 @@ def test_values_arrive_in_the_plots_while_it_generates(driver: Driver, qtbot: Qt
     driver.tick(SITE)
     driver.find(QSpinBox, "maxNewTokens").setValue(20)
     driver.run("generate")
-    board = driver.find(QTabWidget, "plotBoard")
-    kinds = {panel.property("plotKind"): panel for panel in board.findChildren(QWidget) if panel.property("plotKind")}
+    assert driver.find(QTabWidget, "plotBoard").isVisible()
+    panels = [widget for widget in driver.window.findChildren(QWidget) if widget.property("plotKind")]
+    kinds = {panel.property("plotKind"): panel for panel in panels if panel.isVisible()}
     assert {"heatmap", "trace", "histogram"} <= set(kinds)
     assert {kinds[kind].property("site") for kind in ("heatmap", "trace", "histogram")} == {SITE}
     assert driver.find(QWidget, "outputView").toPlainText().strip()

@@ -81,7 +81,7 @@ def test_a_damaged_file_is_read_as_empty_and_written_anew(path):
     assert reopened(settings).theme == "light"
 
 
-def test_fresh_forgets_everything_and_remembers_from_then_on(path):
+def test_fresh_forgets_how_the_window_was_and_remembers_from_then_on(path):
     settings = Settings(path)
     settings.theme = "dark"
     settings.window_geometry = b"off screen"
