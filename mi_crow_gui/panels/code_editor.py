@@ -49,6 +49,7 @@ class CodeEditor(QPlainTextEdit):
         self.blockCountChanged.connect(self._on_block_count_changed)
         self.updateRequest.connect(self._on_update_requested)
         self.cursorPositionChanged.connect(self._mark)
+        self.textChanged.connect(self._mark)
         self._on_block_count_changed()
         self._mark()
 
@@ -223,7 +224,8 @@ class CodeEditor(QPlainTextEdit):
         self._margin.update()
 
     def _line_mark(self) -> QTextEdit.ExtraSelection | None:
-        if self.isReadOnly() or not self.isEnabled():
+        # It would be drawn over the placeholder of an empty text.
+        if self.isReadOnly() or not self.isEnabled() or self.document().isEmpty():
             return None
         palette = self.palette()
         mark = QTextEdit.ExtraSelection()

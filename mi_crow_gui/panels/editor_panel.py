@@ -124,6 +124,7 @@ class EditorPanel(QWidget):
     def set_site(self, site: str | None, text: str = "", applied_text: str = "") -> None:
         """Show the text of a site; `applied_text` is what its controller runs, "" if it has none. None: no site."""
         other = site != self._site.site
+        changed = other or text != self.text
         self._applied = applied_text
         self._site.set_site(site, instead=_NO_SITE)
         self._edit.setPlaceholderText(_HINT_NO_SITE if site is None else _HINT_EMPTY)
@@ -133,8 +134,9 @@ class EditorPanel(QWidget):
         self._edit.set_text(text, fresh=other)
         self._showing = False
         self._edit.setEnabled(site is not None)
-        self._check()
-        self._show_problems()
+        if changed:
+            self._check()
+            self._show_problems()
         self._show_state()
 
     def set_problems(self, problems: Sequence[Problem]) -> None:
@@ -169,6 +171,8 @@ class EditorPanel(QWidget):
     def apply(self) -> None:
         """Ask to put the text on the site, if it can be applied."""
         if self._can_apply():
+            # Whether it fails again, the next run tells.
+            self.set_runtime_error(0, "")
             self.applyRequested.emit(self._site.site, self.text)
 
     # Handlers

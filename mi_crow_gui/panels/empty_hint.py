@@ -15,6 +15,7 @@ class EmptyHint(QLabel):
     def __init__(self, view: QAbstractItemView, text: str) -> None:
         super().__init__(text, view.viewport())
         self._view = view
+        self._scrolling = view.horizontalScrollBarPolicy()
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setWordWrap(True)
         self.setMargin(2 * GRID)
@@ -40,6 +41,8 @@ class EmptyHint(QLabel):
 
     def _follow(self) -> None:
         empty = self._view.model().rowCount() == 0
+        # There is nothing to scroll to beside columns without rows.
+        self._view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff if empty else self._scrolling)
         self.setGeometry(self._view.viewport().rect())
         self.setVisible(empty)
         # A screen reader reads the view, not what lies over it.

@@ -18,7 +18,7 @@ _BAR = 8 * GRID
 
 
 class MeasureLegend(QWidget):
-    """Stands under a token strip and takes no room while that has no measure."""
+    """Belongs to a token strip; takes no room while that has no measure."""
 
     def __init__(self, strip: TokenStrip, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,7 +42,7 @@ class MeasureLegend(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
         text = sum(self.fontMetrics().horizontalAdvance(word) + GRID for word in self._words)
-        return QSize(text + _BAR, max(2 * GRID, self.fontMetrics().height()))
+        return QSize(text + _BAR, max(3 * GRID, self.fontMetrics().height()))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
         painter = QPainter(self)

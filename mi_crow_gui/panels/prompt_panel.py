@@ -70,6 +70,10 @@ class PromptPanel(QWidget):
         self._seed = QSpinBox()
         self._seed.setRange(0, _LARGEST)
         self._seed.setMaximumWidth(12 * GRID)
+        self._strip = TokenStrip()
+        self._strip.tokenHovered.connect(self.tokenHovered)
+        self._strip.tokenSelected.connect(self.tokenSelected)
+        self._legend = MeasureLegend(self._strip)
         settings = FlowLayout()
         settings.addWidget(self._examples)
         for box, name, label, tip in (
@@ -82,10 +86,7 @@ class PromptPanel(QWidget):
         self._temperature.valueChanged.connect(self._on_settings_changed)
         self._seed.valueChanged.connect(self._on_settings_changed)
 
-        self._strip = TokenStrip()
-        self._strip.tokenHovered.connect(self.tokenHovered)
-        self._strip.tokenSelected.connect(self.tokenSelected)
-        self._legend = MeasureLegend(self._strip)
+        settings.addWidget(self._legend)
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
@@ -94,7 +95,6 @@ class PromptPanel(QWidget):
         layout.addWidget(self._hint)
         layout.addLayout(settings)
         layout.addWidget(self._strip)
-        layout.addWidget(self._legend)
         layout.addStretch(1)
         self.set_generation(self._settings)
 

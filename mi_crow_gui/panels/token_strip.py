@@ -70,14 +70,18 @@ class TokenStrip(QAbstractScrollArea):
     def set_tokens(self, texts: Sequence[str], special: Sequence[bool] = (), prompt_length: int | None = None) -> None:
         """Show these tokens; those from `prompt_length` on were generated. A measure that no longer fits is dropped."""
         grew = tuple(texts[: len(self._texts)]) == self._texts
+        bar = self.verticalScrollBar()
+        follows = grew and bool(self._texts) and self._selected < 0 and bar.value() >= bar.maximum()
         self._texts, self._special = tuple(texts), tuple(special)
         self._prompt_length = len(self._texts) if prompt_length is None else prompt_length
         if not grew:
             self._values = ()
             self._selected = self._hovered = -1
         self._arrange()
-        if grew and self._selected < 0:
-            self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
+        if follows:
+            bar.setValue(bar.maximum())
+        elif not grew:
+            bar.setValue(0)
         self._describe()
 
     def set_measure(self, name: str, values: Sequence[float], unit: str = "") -> None:
