@@ -214,6 +214,9 @@ class LayerActivationDetector(Detector):
             state.metadata[_SHAPE] = capture.shape
             if owned.is_meta:
                 state.metadata[_META] = True
+                self._plain = False  # from now on, look whether the mark must go
+            else:
+                state.metadata.pop(_META, None)
             if self.sink is not None:
                 self.sink(self, capture)
         if self.keep != "last":
