@@ -166,7 +166,9 @@ def _facts(record: ModuleRecord, output: tuple[tuple[int, ...], str] | None) -> 
         facts.append(("Same as", record.shared_with))
     if output is not None:
         shape, dtype = output
-        facts.append(("Output", " ".join(filter(None, (formatting.shape(shape), dtype)))))
+        facts.append(("Output", formatting.shape(shape)))
+        if dtype and dtype != record.dtype:
+            facts.append(("Output dtype", dtype))
     return facts
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QDoubleSpinBox,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LARGEST = 2**31 - 1
+_LOW_WINDOW = 100 * GRID
 
 
 class PromptPanel(QWidget):
@@ -43,6 +44,7 @@ class PromptPanel(QWidget):
         super().__init__(parent)
         self._settings = GenerationSettings()
         self._showing = False
+        self._low = False
         self._look_for: dict[str, str] = {}
 
         self._edit = PromptEdit()
@@ -161,6 +163,18 @@ class PromptPanel(QWidget):
         """The settings as they stand."""
         return self._settings
 
+    # Qt
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: D102
+        super().showEvent(event)
+        self.window().installEventFilter(self)
+        self._fit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: D102
+        if event.type() == QEvent.Type.Resize and watched is self.window():
+            self._fit()
+        return False
+
     # Handlers
 
     def _on_edit_changed(self) -> None:
@@ -184,10 +198,17 @@ class PromptPanel(QWidget):
         self._edit.set_text(action.data())  # type: ignore[attr-defined]
         self._edit.setFocus()
 
+    def _fit(self) -> None:
+        """In a low window the plots need the room more."""
+        self._low = self.window().height() < _LOW_WINDOW
+        self._strip.set_most_rows(1 if self._low else 3)
+        self._show_hint()
+
     def _show_hint(self) -> None:
         look_for = self._look_for.get(self._edit.toPlainText(), "")
         self._hint.setText(look_for)
-        self._hint.setVisible(bool(look_for))
+        self._hint.setVisible(bool(look_for) and not self._low)
+        self._edit.setToolTip(look_for)
 
 
 def _labelled(box: QAbstractSpinBox, name: str, label: str, tip: str) -> QWidget:

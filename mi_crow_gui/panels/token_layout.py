@@ -64,6 +64,17 @@ class TokenLayout:
         for label in labels[known:]:
             self._append(self._measure(label) + 2 * GRID)
 
+    def rows_within(self, width: int, limit: int) -> int:
+        """How many rows the tokens would take at another width, counted no further than `limit`."""
+        rows, left = (1 if self._boxes else 0), 0
+        for _, _, own in self._boxes:
+            if left and left + own > width:
+                rows, left = rows + 1, 0
+                if rows >= limit:
+                    return limit
+            left += own + GRID // 2
+        return rows
+
     def row_tokens(self, first_row: int, last_row: int) -> range:
         """The tokens that lie in these rows, both included."""
         if not self._row_starts or first_row >= self.rows:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QColor
 
-_VISIBLE_ROWS = 3
 _EMPTY = "Run the prompt to see its tokens here."
 _MOVES = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
@@ -50,7 +49,10 @@ class TokenStrip(QAbstractScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self._most_rows = 3
         self.viewport().setMouseTracking(True)
         self.viewport().setAutoFillBackground(False)
         self._texts: tuple[str, ...] = ()
@@ -98,6 +100,12 @@ class TokenStrip(QAbstractScrollArea):
         self._selected = token if 0 <= token < len(self._texts) else -1
         self._show_selected()
 
+    def set_most_rows(self, rows: int) -> None:
+        """How many rows are shown before the strip scrolls."""
+        if rows != self._most_rows:
+            self._most_rows = rows
+            self.updateGeometry()
+
     # What is shown
 
     @property
@@ -127,12 +135,18 @@ class TokenStrip(QAbstractScrollArea):
 
     # Qt
 
+    def hasHeightForWidth(self) -> bool:  # noqa: D102
+        return True
+
+    def heightForWidth(self, width: int) -> int:  # noqa: D102
+        rows = max(1, self._layout.rows_within(width - GRID // 2, self._most_rows))
+        return rows * ROW_STEP + GRID // 2
+
     def sizeHint(self) -> QSize:  # noqa: D102
-        rows = min(max(1, self._layout.rows), _VISIBLE_ROWS)
-        return QSize(40 * GRID, rows * ROW_STEP + GRID // 2)
+        return QSize(40 * GRID, self.heightForWidth(max(self.width(), 20 * GRID)))
 
     def minimumSizeHint(self) -> QSize:  # noqa: D102
-        return QSize(20 * GRID, self.sizeHint().height())
+        return QSize(20 * GRID, ROW_STEP + GRID // 2)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
         super().resizeEvent(event)

@@ -14,7 +14,7 @@ EXAMPLES = [("Twice", "a b a b", "The second a b is guessed."), ("Once", "a b", 
 def panel(qtbot):
     panel = PromptPanel()
     qtbot.addWidget(panel)
-    panel.resize(600, 300)
+    panel.resize(600, 800)
     panel.show()
     return panel
 
@@ -77,6 +77,20 @@ def test_an_example_is_taken_over_and_says_what_to_look_for(qtbot, panel, edit):
     edit.undo()
     edit.undo()
     assert panel.prompt == ""
+
+
+def test_a_low_window_keeps_to_one_row_of_tokens_and_the_advice_in_a_tooltip(qtbot, panel, edit):
+    panel.set_examples(EXAMPLES)
+    panel.set_prompt("a b a b")
+    panel.set_tokens([f"word{n}" for n in range(60)])
+    strip = panel._strip
+    assert strip.heightForWidth(500) > 80
+    panel.resize(600, 700)
+    qtbot.waitUntil(lambda: strip.heightForWidth(500) < 40)
+    assert not panel._hint.isVisible()
+    assert edit.toolTip() == "The second a b is guessed."
+    panel.resize(600, 900)
+    qtbot.waitUntil(lambda: panel._hint.isVisible())
 
 
 def test_the_legend_is_there_only_with_a_measure(panel):

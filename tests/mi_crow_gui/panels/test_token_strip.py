@@ -61,6 +61,16 @@ def test_tokens_that_follow_lie_where_a_new_layout_would_put_them():
     assert [grown.box(token) for token in range(50)] == [whole.box(token) for token in range(50)]
 
 
+@pytest.mark.parametrize("width", [40, 90, 200, 10_000])
+def test_rows_are_foretold_for_any_width(width):
+    layout = TokenLayout(len)
+    layout.set_tokens(["a" * (n % 7 + 1) for n in range(50)], 60)
+    foretold = layout.rows_within(width, 1000)
+    assert layout.rows_within(width, 2) == min(foretold, 2)
+    layout.set_tokens(layout.labels, width)
+    assert foretold == layout.rows
+
+
 def test_arrows_home_and_end_move_the_selection(qtbot, strip):
     told = QSignalSpy(strip.tokenSelected)
     strip.set_selected(2)
