@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mi_crow_gui.plotdata.drawing import Drawing
 from mi_crow_gui.plotdata.pyramid import Pyramid, build
 from mi_crow_gui.plotdata.rows import rows_of
-from mi_crow_gui.plotdata.scale import PERCENTILE, Scale, scale_of
+from mi_crow_gui.plotdata.scale import PERCENTILE, Scale, colour_scale
 from mi_crow_gui.plotdata.table import Table
 
 if TYPE_CHECKING:
@@ -44,6 +44,6 @@ def prepare_heatmap(frame: Frame, settings: HeatmapSettings) -> HeatmapDrawing:
     pyramid = build(rows.values)
     # The first token's values are often a hundred times those of all others: with it in a short prompt, nothing
     # else could be seen.
-    first = int(rows.row == "token" and rows.first == 0)
-    scale = scale_of(rows.values, pyramid.extent, settings.scale, (settings.low, settings.high), leave_out=first)
+    first = rows.row == "token" and rows.first == 0
+    scale = colour_scale(pyramid, settings.scale, (settings.low, settings.high), first_apart=first)
     return HeatmapDrawing(frame, settings, rows, pyramid, scale)

@@ -11,7 +11,7 @@ from mi_crow_gui.plotdata.blocks import flat_blocks
 from mi_crow_gui.plotdata.drawing import Drawing
 from mi_crow_gui.plotdata.pyramid import Extent, extent_of
 from mi_crow_gui.plotdata.rows import rows_of
-from mi_crow_gui.plotdata.scale import MIN_MAX, Scale, scale_of
+from mi_crow_gui.plotdata.scale import MIN_MAX, Scale, axis_scale
 from mi_crow_gui.plotdata.table import Table
 
 if TYPE_CHECKING:
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HistogramSettings:
-    """`scale` as in a heatmap; `log_counts` only matters to the widget; `bins` at least 1."""
+    """`scale` is the range of values; `log_counts` only matters to the widget; `bins` is at least 1."""
 
     scale: str = MIN_MAX
-    low: float = 0.0
-    high: float = 0.0
     log_counts: bool = True
     bins: int = 128
     hide_first: bool = False
@@ -35,16 +33,15 @@ class HistogramSettings:
 class HistogramDrawing(Drawing):
     """A histogram, ready to be shown.
 
-    `counts` has one number a bin of `edges`; the last bin includes its upper edge. `below` and `above` were left out
-    by the range, `zeros` are within it.
+    `counts` has one number a bin of `edges`; the last bin includes its upper edge. So many finite values lie
+    `outside` the range; `zeros` are all that are exactly zero.
     """
 
     counts: np.ndarray
     edges: np.ndarray
     scale: Scale
     extent: Extent
-    below: int
-    above: int
+    outside: int
     zeros: int
 
     def table(self) -> Table:
@@ -56,15 +53,16 @@ def prepare_histogram(frame: Frame, settings: HistogramSettings) -> HistogramDra
     """Count every value of a frame."""
     rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
     extent = extent_of(rows.values)
-    scale = scale_of(rows.values, extent, settings.scale, (settings.low, settings.high), centred=False)
+    scale = axis_scale(rows.values, extent, settings.scale)
     bins = max(1, settings.bins)
-    counts, below, above, zeros = _count(rows.values, scale.low, scale.high, bins)
+    counts, zeros = _count(rows.values, scale.low, scale.high, bins)
+    outside = rows.values.size - int(counts.sum()) - extent.nan - extent.infinite
     edges = np.linspace(scale.low, scale.high, bins + 1)
-    return HistogramDrawing(frame, settings, rows, counts, edges, scale, extent, below, above, zeros)
+    return HistogramDrawing(frame, settings, rows, counts, edges, scale, extent, outside, zeros)
 
 
-def _count(values: np.ndarray, low: float, high: float, bins: int) -> tuple[np.ndarray, int, int, int]:
-    # One bin more on each side takes what lies outside, NaN another one.
+def _count(values: np.ndarray, low: float, high: float, bins: int) -> tuple[np.ndarray, int]:
+    # One bin more on each side takes what lies outside, and another one NaN.
     counts = np.zeros(bins + 3, np.int64)
     zeros = 0
     norm = bins / (high - low)
@@ -79,4 +77,4 @@ def _count(values: np.ndarray, low: float, high: float, bins: int) -> tuple[np.n
         place += 1
         np.nan_to_num(place, copy=False, nan=bins + 2)
         counts += np.bincount(place.astype(np.intp), minlength=bins + 3)
-    return counts[1 : bins + 1], int(counts[0]), int(counts[bins + 1]), zeros
+    return counts[1 : bins + 1], zeros

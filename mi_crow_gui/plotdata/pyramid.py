@@ -92,6 +92,12 @@ class Pyramid:
             )
         return Tile(values, first_row * cell_rows, first_column * cell_columns, cell_rows, cell_columns)
 
+    def overview(self, side: int, first: int = 0) -> np.ndarray:
+        """All rows from `first` on as at most `side` x `side` cells."""
+        rows, columns = self.shape
+        tile = self.tile((first, rows), (0, columns), side, side)
+        return tile.values if tile is not None else np.empty((0, 0), np.float32)
+
     def _level(self, by_row: float, by_column: float, elements: int, budget: int) -> Level:
         fine = [level for level in self.levels if level.rows <= by_row and level.columns <= by_column]
         return next((level for level in fine if elements // (level.rows * level.columns) <= budget), fine[-1])

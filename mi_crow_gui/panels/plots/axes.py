@@ -19,6 +19,9 @@ _LONGEST = 12
 _GAP = 8.0
 # Distances between labels that a person can count in.
 _STEPS = (1, 2, 5)
+# A logarithmic axis shorter than this has too few powers of ten to be read by them alone.
+_FEW_DECADES = 1.5
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Labels are as wide as the widest of so many: measuring a hundred thousand would take longer than drawing.
 _MEASURED = 256
 
@@ -91,20 +94,40 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]
         super().__init__(orientation)
         self.enableAutoSIPrefix(False)
         self.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False, autoExpandTextSpace=False)
+        # Labels of the first kind of tick only
+        self.setStyle(maxTextLevel=0)
         metrics = _metrics()
         if orientation in ("left", "right"):
             self.setWidth(math.ceil(metrics.horizontalAdvance("-0.0005") + metrics.height() + _GAP))
         else:
             self.setHeight(math.ceil(2 * metrics.height() + _GAP))
 
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: D102
+        if not self.logMode:
+            return [(spacing, list(values)) for spacing, values in super().tickValues(minVal, maxVal, size)]
+        first, last = math.ceil(minVal), math.floor(maxVal)
+        most = max(1, int(size / (2 * _metrics().height())))
+        step = max(1, math.ceil((last - first + 1) / most))
+        labelled = [float(power) for power in range(first, last + 1, step)]
+        within = [power + math.log10(digit) for power in range(first - 1, last + 1) for digit in range(2, 10)]
+        within = [value for value in within if minVal <= value <= maxVal]
+        if maxVal - minVal < _FEW_DECADES:
+            labelled += [value for value in within if value > 0 and round(10 ** (value % 1)) in _STEPS]
+        return [(1.0, labelled), (0.1, [value for value in within if step == 1 and value not in labelled])]
+
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:  # noqa: D102
         if self.logMode:
-            return [str(text) for text in self.logTickStrings(values, scale, spacing)]
+            return [_power(value) for value in values]
         largest = max((abs(value) for value in values), default=0.0)
         if largest >= 1e5 or 0 < largest < 1e-3:
             return [f"{value:.3g}" if value else "0" for value in values]
         decimals = max(0, math.ceil(-math.log10(spacing) - 1e-9)) if spacing > 0 else 0
         return [f"{value:,.{decimals}f}" for value in values]
+
+
+def _power(value: float) -> str:
+    amount = 10**value
+    return f"{amount:,.0f}" if amount < 1e5 else f"10{str(round(value)).translate(_RAISED)}"
 
 
 def _metrics() -> QFontMetricsF:

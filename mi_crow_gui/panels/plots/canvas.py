@@ -42,7 +42,7 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.setMinimumSize(0, 0)
         plot = self.getPlotItem()
         plot.hideButtons()
-        plot.layout.setContentsMargins(0, 4, 8, 0)
+        plot.layout.setContentsMargins(0, 4, 16, 0)
         self.view: pg.ViewBox = plot.getViewBox()
         self.view.setDefaultPadding(0)
         self.view.disableAutoRange()

@@ -27,12 +27,13 @@ class ColourBar(QWidget):
         self._colours = colours
         self._scale: Scale | None = None
         self._not_finite = False
+        self._below = 0
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
 
-    def set_scale(self, scale: Scale, not_finite: bool) -> None:
-        """Show this range; `not_finite` adds the colour of NaN and infinities."""
-        if (scale, not_finite) != (self._scale, self._not_finite):
-            self._scale, self._not_finite = scale, not_finite
+    def set_scale(self, scale: Scale, not_finite: bool, below: int) -> None:
+        """Show this range; `not_finite` adds the colour of NaN and infinities, under the bar in `below` pixels."""
+        if (scale, not_finite, below) != (self._scale, self._not_finite, self._below):
+            self._scale, self._not_finite, self._below = scale, not_finite, below
             low, high = number(scale.low), number(scale.high)
             self.setToolTip(f"{low} to {high}: {scale.note}")
             self.setAccessibleName(f"Colours show {low} to {high}, {scale.note}")
@@ -55,8 +56,8 @@ class ColourBar(QWidget):
         painter.fillRect(self.rect(), self._colours.background)
         metrics = self.fontMetrics()
         line = metrics.height()
-        bottom = self.height() - line - (line + GRID // 2 if self._not_finite else 0)
-        bar = QRect(0, GRID // 2, _BAR, max(1, bottom - GRID // 2))
+        # From the picture's upper edge to its lower one.
+        bar = QRect(0, GRID // 2, _BAR, max(1, self.height() - self._below - GRID // 2))
         image = QImage(1, VALUES, QImage.Format.Format_RGB32)
         for place, colour in enumerate(self._colours.table(self._scale.diverging)[:VALUES]):
             image.setPixel(0, VALUES - 1 - place, colour)

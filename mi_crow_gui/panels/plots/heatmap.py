@@ -67,7 +67,7 @@ class HeatmapPanel(PlotPanel):
         self._columns.setLabel(rows.column)
         self._columns.set_positions(0, rows.columns)
         self._canvas.show_all(self._matrix.boundingRect())
-        self._bar.set_scale(drawing.scale, bool(extent.nan or extent.infinite))
+        self._bar.set_scale(drawing.scale, bool(extent.nan or extent.infinite), math.ceil(self._columns.maximumHeight()))
 
     def _note(self, drawing: HeatmapDrawing) -> str:
         rows, extent = drawing.rows, drawing.pyramid.extent
@@ -87,7 +87,7 @@ class HeatmapPanel(PlotPanel):
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)
         self._bar.recolour(colours)
-        self._band.set_colours(colours.accent, colours.background)
+        self._band.set_colours(colours.text, colours.background)
         if self._drawing is not None:
             self._draw(self._drawing)
 

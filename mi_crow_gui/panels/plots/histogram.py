@@ -78,8 +78,7 @@ class HistogramPanel(PlotPanel):
     def _note(self, drawing: HistogramDrawing) -> str:
         words = [f"{count(drawing.rows.values.size)} values"]
         words += [f"{count(drawing.zeros)} zeros"] if drawing.zeros else []
-        outside = drawing.below + drawing.above
-        words += [f"{count(outside)} outside the range"] if outside else []
+        words += [f"{count(drawing.outside)} outside the range"] if drawing.outside else []
         words += [self.not_finite_words(drawing.extent.nan, drawing.extent.infinite), self._dropped_words()]
         return " · ".join(word for word in words if word)
 

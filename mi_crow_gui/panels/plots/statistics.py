@@ -56,6 +56,8 @@ class StatisticsPanel(PlotPanel):
             caption.setForegroundRole(QPalette.ColorRole.WindowText)
             form.addRow(caption, value)
             self._values[name] = value
+        table.setBackgroundRole(QPalette.ColorRole.Base)
+        table.setAutoFillBackground(True)
         area = QScrollArea()
         area.setWidget(table)
         area.setWidgetResizable(True)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.colours import PlotColours
 
 _MEASURES = ((NORM, "L2 norm"), (RMS, "Root mean square"), (MEAN, "Mean"), (LARGEST, "Largest magnitude"))
+# A first token this many times the median is worth a word.
+_MUCH = 10
 # Up to here single tokens can be told apart, and each gets a dot.
 _DOTS = 256
 
@@ -58,6 +60,8 @@ class TracePanel(PlotPanel):
 
     def _draw(self, drawing: TraceDrawing) -> None:
         rows = drawing.rows
+        self._tokens.setLabel(None if rows.labels else rows.row)
+        self._tokens.showLabel(not rows.labels)
         self._tokens.set_positions(rows.first, rows.count, rows.labels)
         self._measured.setLabel(drawing.title)
         self._colour_line(drawing)
@@ -66,9 +70,23 @@ class TracePanel(PlotPanel):
 
     def _note(self, drawing: TraceDrawing) -> str:
         rows = drawing.rows
-        words = [f"{drawing.title} of {plural(rows.count, rows.row)}", drawing.frame.dtype]
-        words += [self.not_finite_words(drawing.nan, drawing.infinite), self._dropped_words()]
+        words = [
+            self._first_words(drawing),
+            self.not_finite_words(drawing.nan, drawing.infinite),
+            self._dropped_words(),
+            f"{drawing.title} of {plural(rows.count, rows.row)}",
+            drawing.frame.dtype,
+        ]
         return " · ".join(word for word in words if word)
+
+    def _first_words(self, drawing: TraceDrawing) -> str:
+        """Says why the others look flat when they do, for the first token's norm is often much larger."""
+        others = drawing.drawn[1:]
+        if drawing.rows.first != 0 or drawing.settings.measure == CHANNEL or len(others) < 2:
+            return ""
+        median = float(np.nanmedian(others)) if np.isfinite(others).any() else 0.0
+        ratio = drawing.drawn[0] / median if median > 0 else 0.0
+        return f"token 0 has {ratio:,.0f} × the median" if ratio >= _MUCH else ""
 
     def _mark_token(self, position: int | None) -> None:
         rows = self._drawing.rows
@@ -102,11 +120,11 @@ class TracePanel(PlotPanel):
     def _area(self, drawing: TraceDrawing) -> QRectF:
         first, count = drawing.rows.first, drawing.rows.count
         low, high = drawing.low, drawing.high
-        # A norm is read against zero; a channel is not.
-        if low > 0 and low < 0.5 * high:
+        # What is not far from zero is read against it.
+        if 0 < low < 0.5 * high:
             low = 0.0
         room = 0.05 * (high - low) or abs(high) * 0.05 or 1.0
-        return QRectF(first - 0.5, low - (room if low else 0), count, high - low + room + (room if low else 0))
+        return QRectF(first - 0.5, low - room, count, high - low + 2 * room)
 
     def _colour_line(self, drawing: TraceDrawing) -> None:
         colour = site_colour(drawing.site, self.palette())
