@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from core_hooks.hooks.errors import HookWarning
 
@@ -53,6 +56,33 @@ def reset_if_compiled(model: nn.Module) -> bool:
         stacklevel=4,
     )
     return True
+
+
+class RunEagerly:
+    """While any is entered, compiled models run uncompiled, in every thread.
+
+    Compiled code cannot ask which run it is in: where that matters, it must not run.
+    """
+
+    _lock = threading.Lock()
+    _entered = 0
+    _stance: Any = None
+
+    def __enter__(self) -> RunEagerly:
+        cls = RunEagerly
+        with cls._lock:
+            cls._entered += 1
+            if cls._stance is None and "torch._dynamo" in sys.modules:
+                cls._stance = torch.compiler.set_stance("force_eager")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        cls = RunEagerly
+        with cls._lock:
+            cls._entered -= 1
+            if not cls._entered and cls._stance is not None:
+                cls._stance.__exit__(None, None, None)
+                cls._stance = None
 
 
 def _holds_compiled_part(model: nn.Module) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch.compiler import is_dynamo_compiling
 
+from core_hooks.hooks.compiled import RunEagerly
 from core_hooks.hooks.errors import RunCancelled
 from core_hooks.hooks.run_report import HookTally, RunReport
 
@@ -38,7 +39,7 @@ class HookRun:
     cancel
         Once set, the next hook that is called raises ``RunCancelled``.
     controllers
-        ``False`` switches all controllers off in this run only.
+        ``False`` switches all controllers off in this run only; compiled models run uncompiled meanwhile.
     hooks
         Hooks to report on even if nothing fires; hooks attached with ``attach`` are found by themselves.
 
@@ -68,12 +69,15 @@ class HookRun:
         self._tallies: dict[Hook, HookTally] = {}
         self._token: Token[HookRun | None] | None = None
         self._used = False
+        self._eager = None if controllers else RunEagerly()
         self.expect(hooks)
 
     def __enter__(self) -> HookRun:
         if self._used:
             raise RuntimeError("A HookRun can be entered once; make a new one for each run.")
         self._used = True
+        if self._eager is not None:
+            self._eager.__enter__()
         active_runs.append(self)
         self._token = _current.set(self)
         return self
@@ -82,6 +86,8 @@ class HookRun:
         assert self._token is not None
         _current.reset(self._token)
         active_runs.remove(self)
+        if self._eager is not None:
+            self._eager.__exit__(*exc)
         for hook, state in self.states.items():
             hook.publish(state)
 
