@@ -11,9 +11,9 @@ from core_hooks.capture.recorder import RecordingDetector
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.function_controller import FunctionController
 from core_hooks.hooks.hook_type import HookType
-from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
 from core_hooks.model.user_controller import ControllerCodeError, UserController
-from mi_crow_gui.engine.messages import HookFailure, HookState
+from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
+from mi_crow_gui.engine.messages import HookFailure, HookReport, HookState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,6 +69,7 @@ class Attachments:
         self._sites: frozenset[str] = frozenset()
         self._attachment: Attachment | None = None
         self._run = 0
+        self._serial = 0
 
     def set_model(self, model: torch.nn.Module | None, sites: frozenset[str]) -> None:
         """Leave the old model clean and forget it; `apply` puts the hooks on the new one."""
@@ -127,6 +128,11 @@ class Attachments:
     def states(self) -> tuple[HookState, ...]:
         """One state a spec, in the order of the list."""
         return tuple(self._state(entry) for entry in self._entries.values())
+
+    def report(self) -> HookReport:
+        """The states, with a serial number greater than that of any report before."""
+        self._serial += 1
+        return HookReport(self._serial, self.states())
 
     def _state(self, entry: _Entry) -> HookState:
         hook = entry.hook

@@ -63,6 +63,18 @@ class HookState:
 
 
 @dataclass(frozen=True, slots=True)
+class HookReport:
+    """The states of all hooks in the order of the list.
+
+    Reports reach the window by two ways, the mailbox and a signal; `serial` grows with each, so an older one that
+    comes later is known as such.
+    """
+
+    serial: int
+    states: tuple[HookState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HookFailure:
     """A hook that failed and disabled itself; `line` is the user's own line in `code`, 0 if there is none."""
 

@@ -12,6 +12,7 @@ from mi_crow_gui.engine.messages import (
     STATES,
     STEPS,
     CaptureUpdate,
+    HookReport,
     HookState,
     RunInfo,
     RunOutcome,
@@ -68,10 +69,10 @@ class Recording:
         self.tokens = self.tokens + TokenSequence((step.token_id,), (step.text,), (False,))
         self._mailbox.put(STEPS, (self.info.number, tuple(self.steps)))
 
-    def publish_states(self, states: tuple[HookState, ...]) -> None:
+    def publish_report(self, report: HookReport) -> None:
         """Tell the hooks list what fired."""
-        self._states = states
-        self._mailbox.put(STATES, (self.info.number, states))
+        self._states = report.states
+        self._mailbox.put(STATES, (self.info.number, report))
 
     def outcome(
         self,

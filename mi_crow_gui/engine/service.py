@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
     from core_hooks.model.tokens import GenerationSettings
     from mi_crow_gui.document.hook_spec import HookSpec
-    from mi_crow_gui.engine.messages import HookFailure, OpenedModel, RunInfo, RunKind, RunOutcome
+    from mi_crow_gui.engine.messages import HookFailure, HookReport, OpenedModel, RunInfo, RunKind, RunOutcome
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class ModelService(QObject):
         self._model: OpenedModel | None = None
         self._run: RunInfo | None = None
         self._run_number = 0
+        self._newest_report = 0
         self._hooks: tuple[HookSpec, ...] = ()
         self._latest: dict[str, CaptureUpdate] = {}
         self.memory_budget = 512 * 1024 * 1024
@@ -252,8 +253,10 @@ class ModelService(QObject):
         self.hookFailed.emit(failure)
 
     @Slot(object)
-    def _on_worker_hooks_changed(self, states: object) -> None:
-        self.hookStates.emit(states)
+    def _on_worker_hooks_changed(self, report: HookReport) -> None:
+        if report.serial > self._newest_report:
+            self._newest_report = report.serial
+            self.hookStates.emit(report.states)
 
     @Slot(object)
     def _on_worker_checked(self, report: object) -> None:
@@ -278,7 +281,7 @@ class ModelService(QObject):
             if key == STEPS:
                 self.stepsArrived.emit(content)
             elif key == STATES:
-                self.hookStates.emit(content)
+                self._on_worker_hooks_changed(cast("HookReport", content))
         if frames:
             self._latest.update(frames)
             self.framesArrived.emit(frames)

@@ -145,7 +145,7 @@ class ModelWorker(QObject):
             return
         finally:
             if recording is not None:
-                recording.publish_states(self._attachments.states())
+                recording.publish_report(self._attachments.report())
         self.runEnded.emit(outcome)
 
     @Slot(str)
@@ -214,7 +214,7 @@ class ModelWorker(QObject):
             self._apply_pending()
             recording.add_step(step)
             attachments.set_step(step.step, recording.tokens, len(tokens))
-            recording.publish_states(attachments.states())
+            recording.publish_report(attachments.report())
 
         generated = generate(self._model, tokens, request.settings, cancel=self.cancel, on_step=on_step, run=run)
         return recording.outcome(
@@ -231,7 +231,7 @@ class ModelWorker(QObject):
         if specs is None or self._attachments is None:
             return
         self._attachments.apply(specs)
-        self.hooksChanged.emit(self._attachments.states())
+        self.hooksChanged.emit(self._attachments.report())
 
     def _on_record(self, record: Any) -> None:
         if self._recording is not None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.document.controller_source import check
 from mi_crow_gui.document.hook_spec import CONTROLLER
 
 if TYPE_CHECKING:
-    from mi_crow_gui.document.controller_source import Problem
     from mi_crow_gui.engine.messages import HookFailure
     from mi_crow_gui.wiring.parts import Parts
-
-# Long enough not to mark what is being typed, short enough to feel immediate.
-_CHECK_AFTER_MS = 250
 
 
 class EditorWiring(QObject):
@@ -24,11 +20,6 @@ class EditorWiring(QObject):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts.window)
         self._store, self._window, self._editor = parts.store, parts.window, parts.window.editor
-        self._text = ""
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_CHECK_AFTER_MS)
-        self._timer.timeout.connect(self._on_timer_timeout)
         self._editor.textEdited.connect(self._on_editor_text_edited)
         self._editor.applyRequested.connect(self._on_editor_apply_requested)
         self._editor.revertRequested.connect(self._on_editor_revert_requested)
@@ -43,13 +34,13 @@ class EditorWiring(QObject):
         spec = self._store.workspace.controller_at(site)
         applied = spec.code if spec is not None else ""
         self._store.set_draft(site, None if text == applied else text)
-        self._text = text
-        self._timer.start()
 
     @Slot(str, str)
     def _on_editor_apply_requested(self, site: str, text: str) -> None:
-        problems = self._check(text)
+        # The editor checks a moment after the last key; Apply may come sooner.
+        problems = check(text)
         if any(problem.severity == "error" for problem in problems):
+            self._editor.set_problems(problems)
             self._window.status.set_message(f"Not applied: {problems[0].message}")
             return
         self._store.apply_controller(site, text)
@@ -64,10 +55,6 @@ class EditorWiring(QObject):
     def _on_apply_triggered(self) -> None:
         self._editor.apply()
 
-    @Slot()
-    def _on_timer_timeout(self) -> None:
-        self._check(self._text)
-
     @Slot(str)
     def _on_store_changed(self, topic: str) -> None:
         if topic in ("selection", "hooks", "drafts"):
@@ -79,12 +66,6 @@ class EditorWiring(QObject):
         if spec is not None and spec.kind == CONTROLLER and spec.site == self._store.workspace.selected_site:
             self._editor.set_runtime_error(failure.line, failure.message)
 
-    def _check(self, text: str) -> tuple[Problem, ...]:
-        """Show and give what is wrong with a text; an empty one is not wrong, only empty."""
-        found = check(text) if text.strip() else ()
-        self._editor.set_problems(found)
-        return found
-
     def _show(self) -> None:
         workspace = self._store.workspace
         site = workspace.selected_site
@@ -94,5 +75,4 @@ class EditorWiring(QObject):
         spec = self._store.workspace.controller_at(site)
         applied = spec.code if spec is not None else ""
         draft = workspace.draft(site)
-        self._text = applied if draft is None else draft
-        self._editor.set_site(site, self._text, applied)
+        self._editor.set_site(site, applied if draft is None else draft, applied)

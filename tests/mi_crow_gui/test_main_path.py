@@ -225,12 +225,12 @@ def test_a_controller_that_fails_says_so_once_is_off_and_its_text_stays(
     assert driver.find(QPlainTextEdit, "controllerEdit").toPlainText() == code
 
 
-def test_a_syntax_error_is_not_applied_and_names_its_line(driver: Driver) -> None:
+def test_a_syntax_error_is_not_applied_and_names_its_line(driver: Driver, qtbot: QtBot) -> None:
     driver.open_demo()
     driver.write_controller(SITE, "def control(x, ctx):\n    return x +\n")
     assert driver.find(QTableView, "hooksTable").model().rowCount() == 0
     problems = driver.find(QWidget, "controllerProblems")
-    assert problems.model().rowCount() == 1
+    qtbot.waitUntil(lambda: problems.model().rowCount() == 1)
     assert "2" in str(problems.model().index(0, 0).data())
 
 
