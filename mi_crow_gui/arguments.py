@@ -37,7 +37,7 @@ class Arguments:
     @property
     def is_errand(self) -> bool:
         """True when something is to be done without anybody clicking."""
-        return bool(self.run or self.attach or self.screenshot or self.capture or self.quit)
+        return bool(self.demo or self.run or self.attach or self.screenshot or self.capture or self.quit)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -78,13 +78,18 @@ class Attachments:
         self._sites = sites
         self._entries = {}
 
-    def apply(self, specs: Sequence[HookSpec]) -> None:
-        """Make the model carry exactly the enabled, trusted hooks of `specs`, in their order; keep unchanged ones."""
+    def apply(self, specs: Sequence[HookSpec], again: frozenset[str] = frozenset()) -> None:
+        """Make the model carry exactly the enabled, trusted hooks of `specs`, in their order.
+
+        Hooks that did not change stay what they are, a failed one stays off; those of `again` are made anew.
+        """
         before = self._entries
         self._entries = {}
         for spec in specs:
             old = before.get(spec.id)
-            self._entries[spec.id] = old if old is not None and old.spec == spec else self._build(spec)
+            self._entries[spec.id] = (
+                old if old is not None and old.spec == spec and spec.id not in again else self._build(spec)
+            )
         self._attach()
 
     def suspend(self) -> None:

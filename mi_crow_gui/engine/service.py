@@ -15,7 +15,7 @@ from mi_crow_gui.engine.messages import STATES, STEPS, CaptureUpdate, Failure, R
 from mi_crow_gui.engine.worker import ModelWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy as np
 
@@ -168,6 +168,12 @@ class ModelService(QObject):
         """These hooks from the next forward on; during a run they change between two tokens."""
         self._hooks = tuple(specs)
         self._worker.leave_hooks(self._hooks)
+        if self._state != "running":
+            self._hooksWanted.emit()
+
+    def retry(self, ids: Collection[str]) -> None:
+        """Give hooks that failed and switched themselves off another chance."""
+        self._worker.leave_hooks(self._hooks, frozenset(ids))
         if self._state != "running":
             self._hooksWanted.emit()
 

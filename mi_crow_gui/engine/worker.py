@@ -57,6 +57,7 @@ class ModelWorker(QObject):
         self._recording: Recording | None = None
         self._pending_lock = threading.Lock()
         self._pending: Sequence[HookSpec] | None = None
+        self._again: frozenset[str] = frozenset()
         self._last: RunHistory | None = None
 
     # ---- asked for by the service ------------------------------------------------------------------------------
@@ -105,10 +106,11 @@ class ModelWorker(QObject):
             self._model.close()
             self._model = None
 
-    def leave_hooks(self, specs: Sequence[HookSpec]) -> None:
-        """Called from the GUI thread: these are the hooks from the next forward on."""
+    def leave_hooks(self, specs: Sequence[HookSpec], again: frozenset[str] = frozenset()) -> None:
+        """Called from the GUI thread: these are the hooks from the next forward on, those of `again` made anew."""
         with self._pending_lock:
             self._pending = tuple(specs)
+            self._again |= again
 
     @Slot()
     def take_hooks(self) -> None:
@@ -228,9 +230,10 @@ class ModelWorker(QObject):
     def _apply_pending(self) -> None:
         with self._pending_lock:
             specs, self._pending = self._pending, None
+            again, self._again = self._again, frozenset()
         if specs is None or self._attachments is None:
             return
-        self._attachments.apply(specs)
+        self._attachments.apply(specs, again)
         self.hooksChanged.emit(self._attachments.report())
 
     def _on_record(self, record: Any) -> None:

@@ -54,16 +54,17 @@ class Errand(QObject):
     def start(self) -> None:
         """Begin; called once the plots are there."""
         arguments, service = self._parts.arguments, self._parts.service
-        service.modelOpened.connect(self._on_service_model_opened)
-        service.runFinished.connect(self._on_service_run_finished)
-        service.failed.connect(self._on_service_failed)
+        if arguments.is_errand:
+            service.modelOpened.connect(self._on_service_model_opened)
+            service.runFinished.connect(self._on_service_run_finished)
+            service.failed.connect(self._on_service_failed)
         if arguments.prompt is not None:
             self._parts.store.set_prompt(arguments.prompt)
         if arguments.demo:
             self._model.open_demo()
         elif arguments.target is not None:
             self._model.open_target(ModelReference(arguments.target, device=arguments.device, dtype=arguments.dtype))
-        else:
+        elif arguments.is_errand:
             self._after_run()
 
     @Slot(object)

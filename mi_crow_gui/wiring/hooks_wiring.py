@@ -95,6 +95,8 @@ class HooksWiring(QObject):
             # Switching on code from elsewhere is the consent: its text stands in the editor, selected.
             self._store.trust(unread)
         self._store.set_enabled([hook_id for hook_id in ids if hook_id not in unread], enabled)
+        if enabled:
+            self._service.retry([hook_id for hook_id in ids if self._failed(hook_id)])
 
     @Slot(list)
     def _on_hooks_remove_requested(self, ids: list[str]) -> None:
@@ -161,6 +163,10 @@ class HooksWiring(QObject):
         self._window.module_tree.set_shapes(shapes)
         self._window.module_tree.set_last_values(values, "L2 norm of the newest token's values")
 
+    def _failed(self, hook_id: str) -> bool:
+        state = self._states.get(hook_id)
+        return state is not None and bool(state.error) and not state.enabled
+
     def _show_badges(self) -> None:
         badges: dict[str, str] = {}
         for hook in self._store.workspace.hooks:
@@ -180,7 +186,8 @@ class HooksWiring(QObject):
                 id=hook.id,
                 site=hook.site,
                 kind=hook.kind,
-                enabled=hook.enabled,
+                # A hook that failed is off, whatever the document asks for; ticking it is another try.
+                enabled=hook.enabled and not self._failed(hook.id),
                 order=places[hook.site],
                 fired=state.fired if state else 0,
                 last_shape=state.last_shape if state else (),

@@ -222,7 +222,16 @@ def test_a_controller_that_fails_says_so_once_is_off_and_its_text_stays(
         for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
     )
     assert words in texts
+    ticked = rows.index(0, 0)
+    assert Qt.CheckState(ticked.data(Qt.ItemDataRole.CheckStateRole)) == Qt.CheckState.Unchecked
     assert driver.find(QPlainTextEdit, "controllerEdit").toPlainText() == code
+    failures: list[Any] = []
+    driver.window.service.hookFailed.connect(failures.append)
+    driver.run()
+    assert failures == [], "a hook that is off says nothing again"
+    rows.setData(ticked, Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
+    driver.run()
+    assert len(failures) == 1, "ticking it again is another try"
 
 
 def test_a_syntax_error_is_not_applied_and_names_its_line(driver: Driver, qtbot: QtBot) -> None:
