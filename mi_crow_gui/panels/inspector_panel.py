@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
@@ -62,8 +62,8 @@ class InspectorPanel(QWidget):
         row.addWidget(self._stage, 1)
         self._detector_title = _title("Detector")
 
-        content = QWidget()
-        self._layout = QVBoxLayout(content)
+        self._content = QWidget()
+        self._layout = QVBoxLayout(self._content)
         self._layout.setContentsMargins(GRID, GRID, GRID, GRID)
         self._layout.setSpacing(GRID)
         for part in (self._site, self._facts, self._statistics_title, self._hint, self._statistics):
@@ -71,12 +71,12 @@ class InspectorPanel(QWidget):
         self._layout.addWidget(self._detector_title)
         self._layout.addWidget(self._detector)
         self._layout.addStretch(1)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(content)
+        scroll.setWidget(self._content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
@@ -106,6 +106,8 @@ class InspectorPanel(QWidget):
         self._statistics.set_rows(rows)
         if bool(known) != bool(rows):
             self._show()
+        if known != len(rows):
+            self._settle()
 
     def set_stage(self, stage: str | None) -> None:
         """Stage of the site's detector without emitting; None when it has none."""
@@ -147,6 +149,14 @@ class InspectorPanel(QWidget):
         self._statistics_title.setVisible(record is not None)
         if self._plot is not None:
             self._plot.setVisible(has_values)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Lay out now: a scroll area learns its content's new height by an event, and whoever draws before it
+        comes would see one part over another.
+        """
+        self._layout.activate()
+        QCoreApplication.sendEvent(self._scroll, QEvent(QEvent.Type.LayoutRequest))
 
 
 def _facts(record: ModuleRecord, output: tuple[tuple[int, ...], str] | None) -> list[tuple[str, str]]:

@@ -39,6 +39,8 @@ class TokenLayout:
         self._width = 1
         self._boxes: list[tuple[int, int, int]] = []  # left, row, width
         self._row_starts: list[int] = []
+        self._texts: list[str] = []
+        self._lengths: list[int] = []
         self.labels: list[str] = []
 
     def __len__(self) -> int:
@@ -56,18 +58,24 @@ class TokenLayout:
 
     def set_tokens(self, texts: Sequence[str], width: int) -> None:
         """Lay out these tokens in rows of `width` pixels; what merely grew at the end is only appended."""
-        known = len(self.labels)
-        labels = [readable_token(text) for text in texts]
-        if width != self._width or labels[:known] != self.labels:
+        texts = list(texts)
+        known = len(self._texts)
+        if texts[:known] != self._texts:
+            self.labels, self._lengths, known = [], [], 0
+        self._texts = texts
+        for text in texts[known:]:
+            self.labels.append(readable_token(text))
+            self._lengths.append(self._measure(self.labels[-1]) + 2 * GRID)
+        if max(1, width) != self._width or known == 0:
             self._boxes, self._row_starts, self._width, known = [], [], max(1, width), 0
-        self.labels = labels
-        for label in labels[known:]:
-            self._append(self._measure(label) + 2 * GRID)
+        for length in self._lengths[known:]:
+            self._append(length)
 
     def rows_within(self, width: int, limit: int) -> int:
         """How many rows the tokens would take at another width, counted no further than `limit`."""
         rows, left = (1 if self._boxes else 0), 0
-        for _, _, own in self._boxes:
+        for length in self._lengths:
+            own = min(length, width)
             if left and left + own > width:
                 rows, left = rows + 1, 0
                 if rows >= limit:

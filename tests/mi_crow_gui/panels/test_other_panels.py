@@ -161,6 +161,17 @@ def test_the_inspector_shows_facts_then_statistics_then_the_plot(qtbot):
     qtbot.addWidget(plot)
 
 
+def test_the_inspector_never_draws_one_part_over_another(qtbot):
+    panel = make(qtbot, InspectorPanel)
+    panel.resize(240, 300)
+    plot = QLabel("plot")
+    panel.set_plot_widget(plot)
+    panel.set_record(gpt().record("lm_head"))
+    panel.set_statistics([(f"Number {n}", "0.1") for n in range(12)])
+    panel.grab()
+    assert plot.geometry().top() >= panel._statistics.geometry().bottom()
+
+
 def test_the_stage_of_a_detector_is_told_only_when_a_person_changes_it(qtbot):
     panel = make(qtbot, InspectorPanel)
     told = QSignalSpy(panel.stageChanged)

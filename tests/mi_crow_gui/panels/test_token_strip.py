@@ -67,7 +67,7 @@ def test_rows_are_foretold_for_any_width(width):
     layout.set_tokens(["a" * (n % 7 + 1) for n in range(50)], 60)
     foretold = layout.rows_within(width, 1000)
     assert layout.rows_within(width, 2) == min(foretold, 2)
-    layout.set_tokens(layout.labels, width)
+    layout.set_tokens(list(layout.labels), width)
     assert foretold == layout.rows
 
 
