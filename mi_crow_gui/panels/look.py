@@ -54,9 +54,9 @@ def readable(colour: QColor, background: QColor) -> QColor:
 
 
 def muted(palette: QPalette) -> QColor:
-    """Text that stands back, and can still be read on the base colour."""
-    text, base = palette.text().color(), palette.base().color()
-    return readable(mix(text, base, 0.38), base)
+    """The palette's colour for text that stands back, opaque, and made readable on the base colour."""
+    asked, base = palette.placeholderText().color(), palette.base().color()
+    return readable(mix(base, QColor(asked.rgb()), asked.alphaF()), base)
 
 
 def hue(degrees: int, palette: QPalette) -> QColor:

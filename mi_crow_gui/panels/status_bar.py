@@ -27,7 +27,7 @@ class StatusBar(QStatusBar):
         self._progress = QProgressBar()
         self._progress.setObjectName("progressBar")
         self._progress.setAccessibleName("Progress")
-        self._progress.setFixedWidth(20 * GRID)
+        self._progress.setFixedWidth(15 * GRID)
         self._progress.setMaximumHeight(2 * GRID)
         self._cancel = QToolButton()
         self._cancel.setObjectName("cancelButton")
