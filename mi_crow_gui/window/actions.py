@@ -72,7 +72,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ("Ctrl+Alt+O",), words="load activations tensors",
     ),
     ActionSpec(
-        "openSession", "Open &session…", "open-session", "&File", 0, "Open a session file: model, hooks, prompt, plots",
+        "openSession", "Open s&ession…", "open-session", "&File", 0, "Open a session file: model, hooks, prompt, plots",
         ("Ctrl+Shift+O",), words="workspace microw load",
     ),
     ActionSpec(
@@ -84,7 +84,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ("Ctrl+Shift+S",), enabled=False, words="activations tensors write safetensors",
     ),
     ActionSpec(
-        "exportPlot", "&Export plot…", "export-plot", "&File", 1, "Save the current plot as a picture or its numbers",
+        "exportPlot", "E&xport plot…", "export-plot", "&File", 1, "Save the current plot as a picture or its numbers",
         ("Ctrl+Shift+E",), enabled=False, words="image png svg csv save",
     ),
     ActionSpec("quit", "&Quit", "quit", "&File", 2, "Close the window", ("Ctrl+Q",), words="exit leave"),
@@ -122,24 +122,24 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "attachDetector", "Attach &detector", "attach-detector", "&Model", 1, "Capture the selected modules",
-        ("Ctrl+D",), enabled=False, words="hook capture layer record",
+        ("Ctrl+D",), words="hook capture layer record",
     ),
     ActionSpec(
         "attachController", "Attach &controller", "attach-controller", "&Model", 1,
-        "Write code that changes what the selected module gives", ("Ctrl+E",), enabled=False,
+        "Write code that changes what the selected module gives", ("Ctrl+E",),
         words="hook lambda edit intervene ablate steer",
     ),
     ActionSpec(
         "applyController", "&Apply controller", "apply", "&Model", 1, "Put the editor's text on the selected module",
-        ("Ctrl+Return",), enabled=False, words="lambda code",
+        ("Ctrl+Return",), words="lambda code",
     ),
     ActionSpec(
-        "detachAll", "Detach &all", "detach-all", "&Model", 1, "Take every hook off the model", ("Ctrl+Shift+D",),
-        enabled=False, words="remove hooks clear",
+        "detachAll", "Detach a&ll", "detach-all", "&Model", 1, "Take every hook off the model", ("Ctrl+Shift+D",),
+        words="remove hooks clear",
     ),
     ActionSpec(
         "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
-        "Look for hooks left on the model", enabled=False, words="hooks leak verify",
+        "Look for hooks left on the model", words="hooks leak verify",
     ),
     ActionSpec(
         "layoutInspect", "&Inspect", "layout-inspect", "&View/&Layout", 0, "Tree and hooks left, inspector right",
@@ -162,7 +162,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         words="restore default windows docks",
     ),
     ActionSpec(
-        "lockDocks", "&Lock panels", "lock", "&View", 0, "Keep panels from being moved, floated or closed",
+        "lockDocks", "Loc&k panels", "lock", "&View", 0, "Keep panels from being moved, floated or closed",
         checkable=True, words="docks unlock move",
     ),
     ActionSpec(

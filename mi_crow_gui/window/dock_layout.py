@@ -87,19 +87,14 @@ class DockLayout:
         for dock in parts.docks:
             dock.setFloating(False)
             window.removeDockWidget(dock)
-        if preset == "analyse":
-            window.addDockWidget(_LEFT, parts.bottom)
-            shown = [parts.bottom, parts.inspector]
-        else:
-            window.addDockWidget(_LEFT, parts.model)
-            window.splitDockWidget(parts.model, parts.hooks, _VERTICAL)
-            window.addDockWidget(_RIGHT if preset == "write" else _BOTTOM, parts.bottom)
-            shown = [parts.model, parts.hooks, parts.bottom]
-        if preset != "write":
-            window.addDockWidget(_RIGHT, parts.inspector)
-            shown.append(parts.inspector)
-        for dock in shown:
-            dock.show()
+        # Hidden ones get a place too: a dock without one is not in the saved state, and shows up when that is restored.
+        window.addDockWidget(_LEFT, parts.model)
+        window.splitDockWidget(parts.model, parts.hooks, _VERTICAL)
+        window.addDockWidget(_RIGHT, parts.inspector)
+        window.addDockWidget({"inspect": _BOTTOM, "write": _RIGHT, "analyse": _LEFT}[preset], parts.bottom)
+        hidden = {"inspect": (), "write": (parts.inspector,), "analyse": (parts.model, parts.hooks)}[preset]
+        for dock in parts.docks:
+            dock.setVisible(dock not in hidden)
         parts.prompt.setVisible(preset != "analyse")
         parts.output.setVisible(preset != "analyse")
         parts.toolbar.show()
@@ -166,8 +161,8 @@ class DockLayout:
             "preset": self.preset,
             "locked": self.locked,
             "tab": parts.tabs.currentIndex(),
-            "prompt": parts.prompt.isVisibleTo(parts.window.centralWidget()),
-            "output": parts.output.isVisibleTo(parts.split),
+            "prompt": not parts.prompt.isHidden(),
+            "output": not parts.output.isHidden(),
             "split": parts.split.sizes(),
         }
 

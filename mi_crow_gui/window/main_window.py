@@ -8,39 +8,30 @@ import json
 from typing import TYPE_CHECKING, Any, get_args
 
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
-from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDockWidget,
-    QLabel,
-    QSplitter,
     QStackedWidget,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from mi_crow_gui.panels.captures_panel import CapturesPanel
-from mi_crow_gui.panels.editor_panel import EditorPanel
-from mi_crow_gui.panels.history_panel import HistoryPanel
 from mi_crow_gui.panels.hooks_panel import HooksPanel
 from mi_crow_gui.panels.inspector_panel import InspectorPanel
-from mi_crow_gui.panels.log_panel import LogPanel
-from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.module_tree_panel import ModuleTreePanel
-from mi_crow_gui.panels.output_view import OutputView
-from mi_crow_gui.panels.prompt_panel import PromptPanel
 from mi_crow_gui.panels.start_page import StartPage
 from mi_crow_gui.panels.status_bar import StatusBar
-from mi_crow_gui.window import placement
+from mi_crow_gui.window import bottom_tabs, placement
 from mi_crow_gui.window.actions import TOOLBAR, build_actions, specs
 from mi_crow_gui.window.banner import Banner
+from mi_crow_gui.window.bottom_tabs import BottomTabs
 from mi_crow_gui.window.dialog_window import DialogWindow
 from mi_crow_gui.window.dock_layout import Arranged, DockLayout, Preset
 from mi_crow_gui.window.icons import application_icon, icon
 from mi_crow_gui.window.menus import FlatToolBar, fill_menu_bar, fill_tool_bar
 from mi_crow_gui.window.theme import MODES, Mode, apply_theme, current_mode
+from mi_crow_gui.window.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,12 +72,14 @@ class MainWindow(DialogWindow):
         self.module_tree = ModuleTreePanel()
         self.hooks = HooksPanel()
         self.inspector = InspectorPanel()
-        self.prompt = PromptPanel()
-        self.output = OutputView()
-        self.editor = EditorPanel()
-        self.captures = CapturesPanel()
-        self.history = HistoryPanel()
-        self.log = LogPanel()
+        self._workbench = Workbench()
+        self.prompt = self._workbench.prompt
+        self.output = self._workbench.output
+        self._tabs = BottomTabs()
+        self.editor = self._tabs.editor
+        self.captures = self._tabs.captures
+        self.history = self._tabs.history
+        self.log = self._tabs.log
         self.start_page = StartPage()
         self.status = StatusBar()
         self.banner = Banner()
@@ -105,8 +98,6 @@ class MainWindow(DialogWindow):
 
     def _build_bars(self) -> None:
         self.menus = fill_menu_bar(self.menuBar(), self._actions)
-        for menu in self.menus.values():
-            menu.aboutToShow.connect(self._draw_all_icons)
         self.device_box = QComboBox()
         self.device_box.setObjectName("deviceBox")
         self.device_box.setAccessibleName("Device")
@@ -118,44 +109,17 @@ class MainWindow(DialogWindow):
         self._toolbar.setMovable(False)
         self._toolbar.toggleViewAction().setEnabled(False)
         self._toolbar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        self._device_entry = fill_tool_bar(self._toolbar, self._actions, self.device_box)
+        self._device_entry, drop_downs = fill_tool_bar(self._toolbar, self._actions, self.device_box)
         self._device_entry.setVisible(False)
-        for name in ("openModel", "attachDetector", "saveSession"):
-            self._toolbar.findChild(QWidget, f"{name}Button").menu().aboutToShow.connect(self._draw_all_icons)
+        for menu in (*self.menus.values(), *drop_downs):
+            menu.aboutToShow.connect(self._draw_all_icons)
         self.addToolBar(self._toolbar)
         self.setStatusBar(self.status)
 
     def _build_centre(self) -> None:
-        self._plots = QStackedWidget()
-        self._plots.setMinimumHeight(96)
-        waiting = QLabel("Run a prompt to see the activations of the attached modules here.")
-        waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        waiting.setWordWrap(True)
-        waiting.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-        self._plots.addWidget(waiting)
-        self._split = QSplitter(Qt.Orientation.Vertical)
-        self._split.setObjectName("plotsAndOutput")
-        self._split.addWidget(self._plots)
-        self._strip = QWidget()
-        beside = QVBoxLayout(self._strip)
-        beside.setContentsMargins(GRID, 0, GRID, 0)
-        beside.addWidget(self.output)
-        self._split.addWidget(self._strip)
-        self._split.setStretchFactor(0, 1)
-        self._split.setCollapsible(0, False)
-        # Two lines of what the model wrote; more by dragging, or by scrolling.
-        lines = 2 * self.output.fontMetrics().lineSpacing()
-        self.output.setMinimumHeight(lines + round(2 * self.output.document().documentMargin()) + 4)
-        workbench = QWidget()
-        column = QVBoxLayout(workbench)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        # The prompt is as high as its text and tokens; what is left belongs to the plots.
-        column.addWidget(self.prompt)
-        column.addWidget(self._split, 1)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.start_page)
-        self._pages.addWidget(workbench)
+        self._pages.addWidget(self._workbench)
         centre = QWidget()
         rows = QVBoxLayout(centre)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -165,37 +129,19 @@ class MainWindow(DialogWindow):
         self.setCentralWidget(centre)
 
     def _build_docks(self) -> None:
-        self._tabs = QTabWidget()
-        self._tabs.setObjectName("bottomTabs")
-        self._tabs.setAccessibleName("Editor, captures, history, log")
-        self._tabs.setDocumentMode(True)
-        for name, title, panel in (
-            ("editorTab", "Editor", self.editor),
-            ("capturesTab", "Captures", self.captures),
-            ("historyTab", "History", self.history),
-            ("logTab", "Log", self.log),
-        ):
-            page = QWidget()
-            page.setObjectName(name)
-            page.setAccessibleName(title)
-            column = QVBoxLayout(page)
-            column.setContentsMargins(0, 0, 0, 0)
-            column.addWidget(panel)
-            self._tabs.addTab(page, title)
-        self.log.errorsChanged.connect(self._on_log_errors_changed)
-        parts = Arranged(
+        self._parts = Arranged(
             window=self,
             model=self._dock("modelDock", "Model", self.module_tree),
             hooks=self._dock("hooksDock", "Hooks", self.hooks),
             inspector=self._dock("inspectorDock", "Inspector", self.inspector),
-            bottom=self._dock("bottomDock", "Editor, captures, history, log", self._tabs),
+            bottom=self._dock("bottomDock", bottom_tabs.TITLE, self._tabs),
             tabs=self._tabs,
             prompt=self.prompt,
-            output=self._strip,
-            split=self._split,
+            output=self._workbench.strip,
+            split=self._workbench.split,
             toolbar=self._toolbar,
         )
-        self._layout = DockLayout(parts)
+        self._layout = DockLayout(self._parts)
 
     def _dock(self, name: str, title: str, content: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -209,15 +155,20 @@ class MainWindow(DialogWindow):
             self._actions[name].triggered.connect(lambda _on, preset=preset: self.apply_preset(preset))
         for name, mode in zip(("themeSystem", "themeLight", "themeDark"), MODES, strict=True):
             self._actions[name].triggered.connect(lambda _on, mode=mode: self._choose_theme(mode))
-        for name, tab in (("showEditor", 0), ("showCaptures", 1), ("showHistory", 2), ("showLog", 3)):
+        for name, tab in (
+            ("showEditor", bottom_tabs.EDITOR),
+            ("showCaptures", bottom_tabs.CAPTURES),
+            ("showHistory", bottom_tabs.HISTORY),
+            ("showLog", bottom_tabs.LOG),
+        ):
             self._actions[name].triggered.connect(lambda _on, tab=tab: self._show_tab(tab))
         for name, dock in (
-            ("showModel", "modelDock"),
-            ("showHooks", "hooksDock"),
-            ("showInspector", "inspectorDock"),
-            ("showBottom", "bottomDock"),
+            ("showModel", self._parts.model),
+            ("showHooks", self._parts.hooks),
+            ("showInspector", self._parts.inspector),
+            ("showBottom", self._parts.bottom),
         ):
-            self._mirror(self._actions[name], self.findChild(QDockWidget, dock).toggleViewAction())
+            self._mirror(self._actions[name], dock)
         for name, slot in (
             ("focus", self._on_focus_triggered),
             ("lockDocks", self._on_lock_triggered),
@@ -240,11 +191,11 @@ class MainWindow(DialogWindow):
         self._show_layout_state()
         self._show_theme_state()
 
-    def _mirror(self, action: QAction, dock_action: QAction) -> None:
-        """Make the table's action do and show what the dock's own one does."""
-        action.setChecked(dock_action.isChecked())
-        dock_action.toggled.connect(action.setChecked)
-        action.triggered.connect(dock_action.trigger)
+    def _mirror(self, action: QAction, dock: QDockWidget) -> None:
+        """Make an action show and hide a dock; the dock's own one does nothing while the docks are locked."""
+        action.setChecked(dock.toggleViewAction().isChecked())
+        dock.toggleViewAction().toggled.connect(action.setChecked)
+        action.triggered.connect(lambda on: dock.setVisible(on))
 
     # ---- what others ask for -----------------------------------------------------------------------------------
 
@@ -263,7 +214,7 @@ class MainWindow(DialogWindow):
     def install_plot_board(self, board: QWidget) -> None:
         """Put the plots in their place; called once, after the first paint."""
         self.plot_board = board
-        self._plots.setCurrentIndex(self._plots.addWidget(board))
+        self._workbench.install_plots(board)
 
     def set_devices(self, devices: Sequence[str], current: str = "") -> None:
         """Offer these devices in the tool bar and for the next model; none hides the box."""
@@ -284,7 +235,7 @@ class MainWindow(DialogWindow):
 
     def show_editor(self) -> None:
         """Bring the controller editor to the front, with the keyboard in it."""
-        self._show_tab(0)
+        self._show_tab(bottom_tabs.EDITOR)
 
     def show_banner(self, text: str, *answers: Any) -> None:
         """Show a notice above the work; `answers` are words and what they do, in turn: "Restore", restore, ..."""
@@ -325,13 +276,9 @@ class MainWindow(DialogWindow):
     def _on_device_box_activated(self, index: int) -> None:
         self.deviceChosen.emit(self.device_box.itemText(index))
 
-    @Slot(int)
-    def _on_log_errors_changed(self, errors: int) -> None:
-        self._tabs.setTabText(3, f"Log ({errors})" if errors else "Log")
-
     @Slot()
     def _on_filter_triggered(self) -> None:
-        self.findChild(QDockWidget, "modelDock").show()
+        self._parts.model.show()
         self.module_tree.focus_filter()
 
     @Slot(bool)
@@ -357,10 +304,8 @@ class MainWindow(DialogWindow):
     def _show_tab(self, index: int) -> None:
         if self._layout.focused:
             self._on_focus_triggered(False)
-        self.findChild(QDockWidget, "bottomDock").show()
-        self._tabs.setCurrentIndex(index)
-        page = self._tabs.widget(index)
-        (page.findChild(QWidget, "controllerEdit") or page).setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._parts.bottom.show()
+        self._tabs.go_to(index)
 
     def _show_layout_state(self) -> None:
         preset = self._layout.preset

@@ -49,10 +49,11 @@ def fill_menu_bar(bar: QMenuBar, actions: Mapping[str, QAction]) -> dict[str, QM
     return menus
 
 
-def fill_tool_bar(bar: QToolBar, actions: Mapping[str, QAction], device_box: QComboBox) -> QAction:
-    """Add the buttons of the tool bar's table; the answer shows and hides the device box."""
+def fill_tool_bar(bar: QToolBar, actions: Mapping[str, QAction], device_box: QComboBox) -> tuple[QAction, list[QMenu]]:
+    """Add the buttons of the tool bar's table: the action that shows and hides the device box, and the drop-downs."""
     bar.setIconSize(ICON_SIZE)
     device_entry: QAction | None = None
+    menus: list[QMenu] = []
     for number, section in enumerate(TOOLBAR):
         if number:
             bar.addSeparator()
@@ -64,10 +65,13 @@ def fill_tool_bar(bar: QToolBar, actions: Mapping[str, QAction], device_box: QCo
                 row.addWidget(device_box)
                 device_entry = bar.addWidget(place)
             else:
-                bar.addWidget(_tool_button(button, actions))
+                made = _tool_button(button, actions)
+                if button.more:
+                    menus.append(made.menu())
+                bar.addWidget(made)
     if device_entry is None:
         raise LookupError("The tool bar's table has no place for the device box.")
-    return device_entry
+    return device_entry, menus
 
 
 def _separate(menu: QMenu, title: str, section: int, sections: dict[str, int]) -> None:

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QApplication
 
 from mi_crow_gui.panels.look import contrast
 from mi_crow_gui.window.theme import TEXT_PAIRS, apply_theme, current_mode, is_dark, palette
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from PySide6.QtWidgets import QApplication
 
 Group = QPalette.ColorGroup
 

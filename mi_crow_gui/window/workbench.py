@@ -1,0 +1,54 @@
+"""The centre of the window: the prompt over the plots over what the model wrote."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.output_view import OutputView
+from mi_crow_gui.panels.prompt_panel import PromptPanel
+
+_LEAST_PLOTS = 12 * GRID
+_OUTPUT_LINES = 2
+
+
+class Workbench(QWidget):
+    """Holds prompt, plots and output; the plots come later than the window."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.prompt = PromptPanel()
+        self.output = OutputView()
+        self._plots = QStackedWidget()
+        self._plots.setMinimumHeight(_LEAST_PLOTS)
+        waiting = QLabel("Run a prompt to see the activations of the attached modules here.")
+        waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        waiting.setWordWrap(True)
+        waiting.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._plots.addWidget(waiting)
+        # As wide as the text of the prompt above it.
+        self.strip = QWidget()
+        beside = QVBoxLayout(self.strip)
+        beside.setContentsMargins(GRID, 0, GRID, 0)
+        beside.addWidget(self.output)
+        lines = _OUTPUT_LINES * self.output.fontMetrics().lineSpacing()
+        frame = 2 * (self.output.document().documentMargin() + self.output.frameWidth())
+        self.output.setMinimumHeight(lines + round(frame))
+        self.split = QSplitter(Qt.Orientation.Vertical)
+        self.split.setObjectName("plotsAndOutput")
+        self.split.addWidget(self._plots)
+        self.split.addWidget(self.strip)
+        self.split.setStretchFactor(0, 1)
+        self.split.setCollapsible(0, False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        # The prompt is as high as its text and tokens; what is left belongs to the plots.
+        column.addWidget(self.prompt)
+        column.addWidget(self.split, 1)
+
+    def install_plots(self, board: QWidget) -> None:
+        """Put the plots in their place."""
+        self._plots.setCurrentIndex(self._plots.addWidget(board))
