@@ -68,11 +68,12 @@ def _count(values: np.ndarray, low: float, high: float, bins: int) -> tuple[np.n
     norm = bins / (high - low)
     for block in flat_blocks(values):
         zeros += block.size - int(np.count_nonzero(block))
-        place = np.subtract(block, low, dtype=np.float64)
-        np.multiply(place, norm, out=place)
+        exact = block.astype(np.float64)
+        place = exact - low
+        place *= norm
         np.floor(place, out=place)
         # The upper edge belongs to the last bin.
-        place[block == high] = bins - 1
+        place[exact == high] = bins - 1
         np.clip(place, -1, bins, out=place)
         place += 1
         np.nan_to_num(place, copy=False, nan=bins + 2)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.drawing import Drawing
 
 NO_TOKEN = -1
+_APPLYING = "the new settings are being applied"
 
 
 class PlotPanel(QWidget):
@@ -120,8 +121,14 @@ class PlotPanel(QWidget):
         return options_of(self._settings)
 
     def set_options(self, options: Iterable[tuple[str, str]]) -> None:
-        """Take settings from a session; nothing is emitted."""
-        self._settings = settings_from(self.settings_type, options)
+        """Take settings from the document: what is shown with others is outdated."""
+        known: Any = settings_from(self.settings_type, options)
+        if known == self._settings:
+            return
+        self._settings = known
+        if self._drawing is not None:
+            self.mark_stale(_APPLYING)
+            self.settingsChanged.emit()
 
     def change_settings(self, **changes: Any) -> None:
         """Change some of the settings; the picture is outdated, and says so, until its new drawing arrives."""
@@ -129,7 +136,7 @@ class PlotPanel(QWidget):
         if changed != self._settings:
             self._settings = changed
             if self._drawing is not None:
-                self.mark_stale("the new settings are being applied")
+                self.mark_stale(_APPLYING)
             self.settingsChanged.emit()
 
     @property
@@ -159,9 +166,7 @@ class PlotPanel(QWidget):
 
     def show_drawing(self, drawing: Drawing) -> None:
         """Show what `prepare` made."""
-        self._stale = ""
-        if drawing.settings != self._settings:
-            self._stale = "the new settings are being applied"
+        self._stale = _APPLYING if drawing.settings != self._settings else ""
         self._drawing = drawing
         if self._site != drawing.site:
             self._site = drawing.site

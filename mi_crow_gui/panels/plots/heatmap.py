@@ -67,7 +67,9 @@ class HeatmapPanel(PlotPanel):
         self._columns.setLabel(rows.column)
         self._columns.set_positions(0, rows.columns)
         self._canvas.show_all(self._matrix.boundingRect())
-        self._bar.set_scale(drawing.scale, bool(extent.nan or extent.infinite), math.ceil(self._columns.maximumHeight()))
+        self._bar.set_scale(
+            drawing.scale, bool(extent.nan or extent.infinite), math.ceil(self._columns.maximumHeight())
+        )
 
     def _note(self, drawing: HeatmapDrawing) -> str:
         rows, extent = drawing.rows, drawing.pyramid.extent

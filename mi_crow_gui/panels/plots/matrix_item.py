@@ -89,12 +89,14 @@ class MatrixItem(pg.GraphicsObject):  # type: ignore[misc]
 
 def coloured(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Places of values in a colour table, rows padded to a multiple of four bytes as `QImage` wants them."""
-    places = np.subtract(values, low, dtype=np.float32)
-    places *= VALUES / (high - low)
     finite = None
-    if not np.isfinite(places.sum(dtype=np.float64)):
-        finite = np.isfinite(values)
-        places[~finite] = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        places = np.subtract(values, low, dtype=np.float32)
+        places *= VALUES / (high - low)
+        # One sum tells whether any value needs a closer look; most matrices have none.
+        if not np.isfinite(places.sum(dtype=np.float64)):
+            finite = np.isfinite(values)
+            places[~finite] = 0
     np.clip(places, 0, VALUES - 1, out=places)
     padded = np.zeros((places.shape[0], -(-places.shape[1] // 4) * 4), np.uint8)
     shown = padded[:, : places.shape[1]]
