@@ -273,6 +273,8 @@ def build_actions(parent: QObject) -> dict[str, QAction]:
         action.setShortcuts([QKeySequence(keys) for keys in spec.shortcuts])
         action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
         action.setCheckable(spec.checkable)
+        # A mark says more plainly than a pressed icon that something is on.
+        action.setIconVisibleInMenu(not spec.checkable)
         action.setEnabled(spec.enabled)
         if spec.name == "quit":
             action.setMenuRole(QAction.MenuRole.QuitRole)

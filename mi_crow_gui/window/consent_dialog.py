@@ -54,6 +54,7 @@ class ConsentDialog(QDialog):
         self._names = QListWidget()
         self._names.setObjectName("consentNames")
         self._names.setAccessibleName("Code")
+        self._names.setSpacing(2)
         self._names.addItems(list(self._code))
         self._text = QPlainTextEdit()
         self._text.setObjectName("consentText")

@@ -10,6 +10,7 @@ from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtWidgets import QDockWidget, QLabel, QWidget
 
 from mi_crow_gui.panels.look import GRID, bold
+from mi_crow_gui.window.bottom_tabs import CAPTURES, EDITOR
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow, QSplitter, QTabWidget, QToolBar
@@ -98,10 +99,7 @@ class DockLayout:
         parts.prompt.setVisible(preset != "analyse")
         parts.output.setVisible(preset != "analyse")
         parts.toolbar.show()
-        if preset == "write":
-            parts.tabs.setCurrentIndex(0)
-        elif preset == "analyse":
-            parts.tabs.setCurrentIndex(1)
+        parts.tabs.setCurrentIndex(CAPTURES if preset == "analyse" else EDITOR)
         self.resize()
 
     def resize(self) -> None:

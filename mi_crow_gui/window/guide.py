@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QEvent, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QTextBlockFormat, QTextCursor, QTextFormat
 from PySide6.QtWidgets import QDialog, QListWidget, QListWidgetItem, QSplitter, QTextBrowser, QVBoxLayout, QWidget
 
 from mi_crow_gui.document.resource_files import resource
@@ -20,9 +20,14 @@ PAGES = (
     ("command-line", "Command line and library"),
 )
 
+_LINE_HEIGHT = 125  # percent
+
 
 class GuideDialog(QDialog):
     """Shows one page at a time beside the list of all; links go from page to page."""
+
+    # Qt tells of palettes while the dialog is still being built.
+    _built = False
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,6 +37,7 @@ class GuideDialog(QDialog):
         self._list = QListWidget()
         self._list.setObjectName("guidePages")
         self._list.setAccessibleName("Pages")
+        self._list.setSpacing(2)
         for name, title in PAGES:
             item = QListWidgetItem(title)
             item.setData(Qt.ItemDataRole.UserRole, name)
@@ -52,6 +58,7 @@ class GuideDialog(QDialog):
         column.setContentsMargins(GRID, GRID, GRID, GRID)
         column.addWidget(split)
         self.resize(100 * GRID, 76 * GRID)
+        self._built = True
         self.show_page(PAGES[0][0])
 
     @property
@@ -64,12 +71,33 @@ class GuideDialog(QDialog):
         rows = {page: row for row, (page, _) in enumerate(PAGES)}
         self._list.setCurrentRow(rows[name])
 
-    def _on_list_current_changed(self, current: QListWidgetItem | None, _previous: QListWidgetItem | None) -> None:
-        if current is None:
-            return
-        path = resource("guide", f"{current.data(Qt.ItemDataRole.UserRole)}.md")
-        self._text.setMarkdown(path.read_text(encoding="utf-8"))
+    def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._built:
+            # The colours of links and code are part of the text.
+            self._show()
+
+    def _on_list_current_changed(self, _current: QListWidgetItem, _previous: QListWidgetItem) -> None:
+        self._show()
         self._text.verticalScrollBar().setValue(0)
+
+    def _show(self) -> None:
+        path = resource("guide", f"{self.page}.md")
+        self._text.setMarkdown(path.read_text(encoding="utf-8"))
+        cursor = QTextCursor(self._text.document())
+        cursor.beginEditBlock()
+        block = self._text.document().firstBlock()
+        while block.isValid():
+            cursor.setPosition(block.position())
+            form = block.blockFormat()
+            if form.hasProperty(QTextFormat.Property.BlockCodeLanguage.value):
+                form.setLeftMargin(2 * GRID)
+                form.setBackground(self.palette().alternateBase())
+            elif not form.headingLevel():
+                form.setLineHeight(_LINE_HEIGHT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+            cursor.setBlockFormat(form)
+            block = block.next()
+        cursor.endEditBlock()
 
     def _on_text_anchor_clicked(self, link: QUrl) -> None:
         if link.isRelative():

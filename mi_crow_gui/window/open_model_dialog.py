@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QComboBox,
@@ -63,6 +63,8 @@ class OpenModelDialog(QDialog):
         folder, file = QPushButton("F&older…"), QPushButton("F&ile…")
         folder.setObjectName("modelFolder")
         file.setObjectName("modelFile")
+        for button in (folder, file):
+            button.setAutoDefault(False)
         folder.clicked.connect(self._on_folder_clicked)
         file.clicked.connect(self._on_file_clicked)
         row = QHBoxLayout()
@@ -70,10 +72,10 @@ class OpenModelDialog(QDialog):
         for widget, stretch in ((self._source, 1), (folder, 0), (file, 0)):
             row.addWidget(widget, stretch)
         hint = QLabel(
-            "A hub id, such as <tt>org/name</tt>, is looked up among the models downloaded before, then on the hub.<br>"
-            "<tt>package.module:factory</tt> calls a Python function of yours that returns a model."
+            "A hub id, such as org/name, is looked up among downloaded models, then on the hub.\n"
+            "package.module:factory calls a Python function of yours that returns a model."
         )
-        hint.setWordWrap(True)
+        hint.setTextFormat(Qt.TextFormat.PlainText)
         hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
 
         self._device = _combo("modelDevice", "Device")
