@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from mi_crow_gui.engine.messages import Failure
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.frame import Frame
 
 log = logging.getLogger(__name__)
+
+_BEAT_MS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,13 +91,21 @@ class _DrawingThread(QThread):
 
 
 class DrawingPool(QObject):
-    """The GUI thread's side: ask for drawings, receive them by signal."""
+    """The GUI thread's side: ask for drawings, receive them by signal, one at a beat.
+
+    A window repaints everything that changed in one go: drawings that arrive together would be painted together,
+    and the wait for all of them would be felt.
+    """
 
     drawn = Signal(str, object)
     failed = Signal(str, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._ready: dict[str, object] = {}
+        self._timer = QTimer(self)
+        self._timer.setInterval(_BEAT_MS)
+        self._timer.timeout.connect(self._on_timer_timeout)
         self._thread = _DrawingThread(self)
         self._thread.prepared.connect(self._on_thread_prepared)
         self._thread.unprepared.connect(self._on_thread_unprepared)
@@ -108,21 +118,37 @@ class DrawingPool(QObject):
     def forget(self, plot_id: str) -> None:
         """The plot is gone."""
         self._thread.forget(plot_id)
+        self._ready.pop(plot_id, None)
 
     @property
     def busy(self) -> bool:
         """True while a drawing is wanted, begun, or on its way."""
-        return self._thread.busy
+        return bool(self._ready) or self._thread.busy
 
     def shutdown(self) -> None:
         """End the thread after the drawing at hand."""
+        self._timer.stop()
+        self._ready.clear()
         self._thread.end()
         self._thread.wait()
 
+    @Slot(str, object)
     def _on_thread_prepared(self, plot_id: str, drawing: object) -> None:
         self._thread.received()
-        self.drawn.emit(plot_id, drawing)
+        # A newer drawing of a plot that still waits takes its place in the queue.
+        self._ready[plot_id] = drawing
+        if not self._timer.isActive():
+            self._timer.start()
 
+    @Slot(str, object)
     def _on_thread_unprepared(self, plot_id: str, failure: object) -> None:
         self._thread.received()
         self.failed.emit(plot_id, failure)
+
+    @Slot()
+    def _on_timer_timeout(self) -> None:
+        if not self._ready:
+            self._timer.stop()
+            return
+        plot_id = next(iter(self._ready))
+        self.drawn.emit(plot_id, self._ready.pop(plot_id))

@@ -74,12 +74,13 @@ class TokenStrip(QAbstractScrollArea):
         grew = tuple(texts[: len(self._texts)]) == self._texts
         bar = self.verticalScrollBar()
         follows = grew and bool(self._texts) and self._selected < 0 and bar.value() >= bar.maximum()
+        known = len(self._texts)
         self._texts, self._special = tuple(texts), tuple(special)
         self._prompt_length = len(self._texts) if prompt_length is None else prompt_length
         if not grew:
             self._values = ()
             self._selected = self._hovered = -1
-        self._arrange()
+        self._arrange(known if grew else 0)
         if follows:
             bar.setValue(bar.maximum())
         elif not grew:
@@ -210,14 +211,22 @@ class TokenStrip(QAbstractScrollArea):
 
     # Inside
 
-    def _arrange(self) -> None:
+    def _arrange(self, first_new: int = 0) -> None:
+        """Lay the chips out; only the rows from that of the first new chip on are painted anew."""
+        rows_before = min(self._layout.rows, self._most_rows)
         self._layout.set_tokens(self._texts, self.viewport().width() - GRID // 2)
         page = self.viewport().height()
         self.verticalScrollBar().setRange(0, max(0, self._layout.height - page))
         self.verticalScrollBar().setPageStep(page)
         self.verticalScrollBar().setSingleStep(ROW_STEP)
-        self.updateGeometry()
-        self.viewport().update()
+        if min(self._layout.rows, self._most_rows) != rows_before:
+            # Only then: the layout of the whole window is worked out again.
+            self.updateGeometry()
+        if 0 < first_new < len(self._layout):
+            top = self._layout.row(first_new) * ROW_STEP - self.verticalScrollBar().value()
+            self.viewport().update(self.viewport().rect().adjusted(0, max(0, top), 0, 0))
+        else:
+            self.viewport().update()
 
     def _paint_chip(self, painter: QPainter, token: int) -> None:
         palette = self.palette()

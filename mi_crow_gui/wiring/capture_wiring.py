@@ -38,7 +38,6 @@ class CaptureWiring(QObject):
         parts.window.captures.openRequested.connect(self.open_folder)
         parts.service.runFinished.connect(self._on_service_run_finished)
         parts.window.action("saveCapture").setEnabled(False)
-        self.refresh()
 
     # ---- what people ask for -----------------------------------------------------------------------------------
 

@@ -105,6 +105,7 @@ class Composition(QObject):
         self._captures.framesRead.connect(self._plots.show_capture)
         self._view.add_plots(board)
         self._inspector.add_values(self._plots, registry.kinds)
+        self._captures.refresh()
         parts.service.prepare(parts.settings.torch_threads)
         if not parts.arguments.fresh:
             self._session.offer_recovery()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
 from mi_crow_gui.document.site_pattern import matching_sites
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_VALUES_MS = 250
+
 
 class HooksWiring(QObject):
     """Keeps tree, hooks list and service equal to the document's hooks, and follows the one selected site."""
@@ -27,6 +29,11 @@ class HooksWiring(QObject):
         super().__init__(parts.window)
         self._store, self._service, self._window = parts.store, parts.service, parts.window
         self._states: dict[str, HookState] = {}
+        self._updates: dict[str, CaptureUpdate] = {}
+        # Numbers in the tree that change faster than this can't be read.
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_VALUES_MS)
         tree, hooks = parts.window.module_tree, parts.window.hooks
         tree.attachRequested.connect(self._on_tree_attach_requested)
         tree.detachRequested.connect(self._on_tree_detach_requested)
@@ -155,11 +162,20 @@ class HooksWiring(QObject):
 
     @Slot(object)
     def _on_service_frames_arrived(self, updates: dict[str, CaptureUpdate]) -> None:
+        live = any(update.frame.live for update in updates.values())
+        self._updates.update(updates)
+        if live and self._pause.isActive():
+            return
+        self._show_values()
+        if live:
+            self._pause.start()
+
+    def _show_values(self) -> None:
         shapes, values = {}, {}
-        for update in updates.values():
-            frame = update.frame
-            shapes[frame.site] = frame.shape
-            values[frame.site] = update.last_norm
+        for update in self._updates.values():
+            shapes[update.frame.site] = update.frame.shape
+            values[update.frame.site] = update.last_norm
+        self._updates = {}
         self._window.module_tree.set_shapes(shapes)
         self._window.module_tree.set_last_values(values, "L2 norm of the newest token's values")
 

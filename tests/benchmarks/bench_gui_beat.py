@@ -18,6 +18,7 @@ TOKENS = 100
 
 def main() -> None:
     """Print the beat of each phase."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     home = tempfile.mkdtemp()
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
         os.environ[name] = home
