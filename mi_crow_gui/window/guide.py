@@ -94,6 +94,9 @@ class GuideDialog(QDialog):
                 form.setLeftMargin(2 * GRID)
                 form.setBackground(self.palette().alternateBase())
             elif not form.headingLevel():
+                if block.textList() is not None:
+                    form.setTopMargin(0)
+                    form.setBottomMargin(GRID / 4)
                 form.setLineHeight(_LINE_HEIGHT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
             cursor.setBlockFormat(form)
             block = block.next()
