@@ -13,9 +13,15 @@ import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 
+from tests.mi_crow_gui.driver import Driver
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from mi_crow_gui.window.main_window import MainWindow
 
 
 class _Started:
@@ -100,3 +106,20 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings, logs, recovery and caches of a test go to its own folder."""
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+@pytest.fixture
+def window(qtbot: QtBot) -> Iterator[MainWindow]:
+    from mi_crow_gui.app import create
+
+    _, made = create(["--fresh", "--size", "1440x900"])
+    made.show()
+    qtbot.waitUntil(lambda: made.plot_board is not None, timeout=20_000)
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def driver(qtbot: QtBot, window: MainWindow) -> Driver:
+    return Driver(qtbot, window)

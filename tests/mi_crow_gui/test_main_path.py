@@ -17,86 +17,17 @@ from PySide6.QtWidgets import (
     QSpinBox,
     QTableView,
     QTabWidget,
-    QTreeView,
     QWidget,
 )
 
 from mi_crow_gui.app import create
 from mi_crow_gui.document.resource_files import demo_model_folder
+from tests.mi_crow_gui.driver import Driver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pytestqt.qtbot import QtBot
 
-    from mi_crow_gui.window.main_window import MainWindow
-
 SITE = "transformer.h.1.attn"
-
-
-@pytest.fixture
-def window(qtbot: QtBot) -> Iterator[MainWindow]:
-    _, made = create(["--fresh", "--size", "1440x900"])
-    made.show()
-    qtbot.waitUntil(lambda: made.plot_board is not None, timeout=20_000)
-    yield made
-    made.close()
-    made.deleteLater()
-
-
-class Driver:
-    """What a person does, through object names alone."""
-
-    def __init__(self, qtbot: QtBot, window: MainWindow) -> None:
-        self.qtbot, self.window = qtbot, window
-
-    def act(self, name: str) -> None:
-        action = self.window.findChild(QAction, name)
-        assert action is not None, name
-        assert action.isEnabled(), f"{name} is disabled"
-        action.trigger()
-
-    def find(self, kind: type, name: str) -> Any:
-        found = self.window.findChild(kind, name)
-        assert found is not None, name
-        return found
-
-    def open_demo(self) -> None:
-        with self.qtbot.waitSignal(self.window.service.modelOpened, timeout=60_000):
-            self.act("openDemo")
-
-    def prompt(self, text: str) -> None:
-        edit = self.find(QPlainTextEdit, "promptEdit")
-        edit.setFocus()
-        edit.selectAll()
-        self.qtbot.keyClicks(edit, text) if len(text) < 20 else edit.setPlainText(text)
-
-    def run(self, action: str = "run") -> Any:
-        with self.qtbot.waitSignal(self.window.service.runFinished, timeout=60_000) as blocker:
-            self.act(action)
-        return blocker.args[0]
-
-    def select(self, site: str) -> None:
-        tree = self.find(QTreeView, "moduleTree")
-        model = tree.model()
-        index = model.index_of_site(site)
-        assert index.isValid(), site
-        tree.setCurrentIndex(index)
-
-    def tick(self, site: str) -> None:
-        self.select(site)
-        self.qtbot.keyClick(self.find(QTreeView, "moduleTree"), Qt.Key.Key_Space)
-
-    def write_controller(self, site: str, text: str) -> None:
-        self.select(site)
-        edit = self.find(QPlainTextEdit, "controllerEdit")
-        edit.setPlainText(text)
-        self.find(QAbstractButton, "controllerApply").click()
-
-
-@pytest.fixture
-def driver(qtbot: QtBot, window: MainWindow) -> Driver:
-    return Driver(qtbot, window)
 
 
 @pytest.fixture(scope="module")
@@ -173,12 +104,23 @@ def test_values_arrive_in_the_plots_while_it_generates(driver: Driver, qtbot: Qt
     driver.prompt(repeated_prompt())
     driver.tick(SITE)
     driver.find(QSpinBox, "maxNewTokens").setValue(20)
-    driver.run("generate")
+    seen: list[int] = []
+    driver.window.service.framesArrived.connect(lambda updates: seen.extend(u.frame.step for u in updates.values()))
+    outcome = driver.run("generate")
     assert driver.find(QTabWidget, "plotBoard").isVisible()
     panels = [widget for widget in driver.window.findChildren(QWidget) if widget.property("plotKind")]
-    kinds = {panel.property("plotKind"): panel for panel in panels if panel.isVisible()}
-    assert {"heatmap", "trace", "histogram"} <= set(kinds)
-    assert {kinds[kind].property("site") for kind in ("heatmap", "trace", "histogram")} == {SITE}
+
+    def showing() -> set[str]:
+        newest = outcome.info.number, len(outcome.generated) - 1
+        return {
+            panel.property("plotKind")
+            for panel in panels
+            if panel.isVisible() and panel.drawing is not None and (panel.drawing.run, panel.drawing.step) == newest
+        }
+
+    qtbot.waitUntil(lambda: {"heatmap", "trace", "histogram"} <= showing())
+    assert {panel.property("site") for panel in panels if panel.isVisible()} == {SITE}
+    assert len(set(seen)) > 1, "values arrived before the end"
     assert driver.find(QWidget, "outputView").toPlainText().strip()
 
 
