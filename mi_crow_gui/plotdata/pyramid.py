@@ -64,7 +64,7 @@ class Pyramid:
         return rows, columns
 
     def tile(
-        self, rows: tuple[float, float], columns: tuple[float, float], height: int, width: int, budget: int = 1 << 22
+        self, rows: tuple[float, float], columns: tuple[float, float], height: int, width: int, budget: int = 3 << 20
     ) -> Tile | None:
         """Reduce a part of the matrix to at most `height` x `width` cells; None where there is nothing.
 
@@ -95,11 +95,12 @@ class Pyramid:
     def overview(self, side: int, first: int = 0) -> np.ndarray:
         """All rows from `first` on as at most `side` x `side` cells."""
         rows, columns = self.shape
-        tile = self.tile((first, rows), (0, columns), side, side)
+        tile = self.tile((first, rows), (0, columns), side, side, _SMALL)
         return tile.values if tile is not None else np.empty((0, 0), np.float32)
 
     def _level(self, by_row: float, by_column: float, elements: int, budget: int) -> Level:
-        fine = [level for level in self.levels if level.rows <= by_row and level.columns <= by_column]
+        # Twice as coarse as the pixels is the most that is not seen as blocks.
+        fine = [level for level in self.levels if level.rows < 2 * by_row and level.columns < 2 * by_column]
         return next((level for level in fine if elements // (level.rows * level.columns) <= budget), fine[-1])
 
 
@@ -140,19 +141,25 @@ def _peaks(block: np.ndarray, by_row: int, by_column: int) -> tuple[np.ndarray, 
 
 
 def _folded(block: np.ndarray, by_row: int, by_column: int, wins: np.ufunc) -> np.ndarray:
+    """Groups of rows, then of columns, reduced to the one that wins; the last group may be smaller."""
     if by_row > 1:
-        folded = block[::by_row].copy()
-        for offset in range(1, by_row):
-            other = block[offset::by_row]
-            wins(folded[: len(other)], other, out=folded[: len(other)])
-        block = folded
+        block = _joined_slices([block[offset::by_row] for offset in range(by_row)], wins)
     if by_column > 1:
-        folded = block[:, ::by_column].copy()
-        for offset in range(1, by_column):
-            other = block[:, offset::by_column]
-            wins(folded[:, : other.shape[1]], other, out=folded[:, : other.shape[1]])
-        block = folded
+        # Slices of slices, for a reduction along so short an axis takes ten times as long.
+        block = _joined_slices([block[:, offset::by_column] for offset in range(by_column)], wins)
     return block
+
+
+def _joined_slices(slices: list[np.ndarray], wins: np.ufunc) -> np.ndarray:
+    first, *others = slices
+    if others and others[0].shape == first.shape:
+        joined: np.ndarray = wins(first, others.pop(0))
+    else:
+        joined = first.copy()
+    for other in others:
+        part = joined[: other.shape[0], : other.shape[1]]
+        wins(part, other, out=part)
+    return joined
 
 
 def extent_of(values: np.ndarray) -> Extent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyqtgraph as pg
@@ -23,7 +24,7 @@ _STEPS = (1, 2, 5)
 _FEW_DECADES = 1.5
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Labels are as wide as the widest of so many: measuring a hundred thousand would take longer than drawing.
-_MEASURED = 256
+_MEASURED = 128
 
 
 class PositionAxis(pg.AxisItem):  # type: ignore[misc]
@@ -38,6 +39,13 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         self.enableAutoSIPrefix(False)
         self.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False, autoExpandTextSpace=False)
         self._measure()
+
+    def set_name(self, name: str) -> None:
+        """What is along the axis, "" for nothing."""
+        if name != self.labelText:
+            self.setLabel(name)
+            self.showLabel(bool(name))
+            self._measure()
 
     def set_positions(self, first: int, amount: int, labels: Sequence[str] = ()) -> None:
         """What is labelled: `amount` positions from `first` on; `labels` may be shorter or empty."""
@@ -66,10 +74,7 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         text = self._labels[index] if 0 <= index < len(self._labels) else ""
         if not text:
             return count(position)
-        text = readable_token(text)
-        if len(text) > _LONGEST:
-            text = f"{text[: _LONGEST - 1]}…"
-        return f"{text}  {count(position)}" if self._upright else f"{text}\n{count(position)}"
+        return f"{_short(text)}  {count(position)}" if self._upright else f"{_short(text)}\n{count(position)}"
 
     def _measure(self) -> None:
         """How wide the axis is, and how far apart labels must be."""
@@ -77,7 +82,7 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         # Those at the end are the longest numbers, and so are those that stay when there is no room for all.
         places = range(self._first, self._first + self._count, max(1, self._count // _MEASURED))
         labels = [self._label(place) for place in (*places, self._first + max(0, self._count - 1))]
-        widest = max(metrics.horizontalAdvance(line) for label in labels for line in label.split("\n"))
+        widest = max(_width(line) for label in labels for line in label.split("\n"))
         if self._upright:
             self._room = metrics.height() + 1
             self.setWidth(math.ceil(widest + _GAP))
@@ -102,6 +107,11 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]
         else:
             self.setHeight(math.ceil(2 * metrics.height() + _GAP))
 
+    def set_name(self, name: str) -> None:
+        """What is along the axis."""
+        if name != self.labelText:
+            self.setLabel(name)
+
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: D102
         if not self.logMode:
             return [(spacing, list(values)) for spacing, values in super().tickValues(minVal, maxVal, size)]
@@ -123,6 +133,22 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]
             return [f"{value:.3g}" if value else "0" for value in values]
         decimals = max(0, math.ceil(-math.log10(spacing) - 1e-9)) if spacing > 0 else 0
         return [f"{value:,.{decimals}f}" for value in values]
+
+
+@lru_cache(4096)
+def _short(token: str) -> str:
+    text = readable_token(token)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _width(line: str) -> float:
+    return _advance(line, QApplication.font().key())
+
+
+@lru_cache(4096)
+def _advance(line: str, font: str) -> float:
+    """Width in the application's font; `font` makes another one be measured anew."""
+    return _metrics().horizontalAdvance(line)
 
 
 def _power(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -58,10 +59,8 @@ class ColourBar(QWidget):
         line = metrics.height()
         # From the picture's upper edge to its lower one.
         bar = QRect(0, GRID // 2, _BAR, max(1, self.height() - self._below - GRID // 2))
-        image = QImage(1, VALUES, QImage.Format.Format_RGB32)
-        for place, colour in enumerate(self._colours.table(self._scale.diverging)[:VALUES]):
-            image.setPixel(0, VALUES - 1 - place, colour)
-        painter.drawImage(bar, image)
+        upwards = np.ascontiguousarray(self._colours.table(self._scale.diverging)[VALUES - 1 :: -1])
+        painter.drawImage(bar, QImage(upwards.data, 1, VALUES, 4, QImage.Format.Format_RGB32))
         painter.setPen(self._colours.grid)
         painter.drawRect(bar.adjusted(0, 0, -1, -1))
         painter.setPen(self._colours.text)

@@ -9,12 +9,12 @@ from zlib import crc32
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor
 
 from mi_crow_gui.panels.look import contrast, hue, ink_on, mix, muted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from PySide6.QtGui import QPalette
 
 # Ten hues that can be told apart, in degrees.
 _HUES = (210, 28, 140, 280, 350, 185, 55, 320, 95, 245)
@@ -51,7 +51,7 @@ class PlotColours:
             dark=dark,
         )
 
-    def table(self, diverging: bool) -> Sequence[int]:
+    def table(self, diverging: bool) -> np.ndarray:
         """256 colours as 0xAARRGGBB: a map of the values, and the colour of what is not finite."""
         return _table(diverging, self.dark, self.not_finite.rgba())
 
@@ -62,12 +62,14 @@ def site_colour(site: str, palette: QPalette) -> QColor:
 
 
 @cache
-def _table(diverging: bool, dark: bool, not_finite: int) -> tuple[int, ...]:
+def _table(diverging: bool, dark: bool, not_finite: int) -> np.ndarray:
     # Zero is the background's neighbour in both themes: pale on light, dark on dark.
     name = ("CET-D4" if dark else "CET-D1A") if diverging else "viridis"
     colours = pg.colormap.get(name).getLookupTable(0.0, 1.0, VALUES).astype(np.uint32)
     packed = 0xFF000000 | colours[:, 0] << 16 | colours[:, 1] << 8 | colours[:, 2]
-    return (*packed.tolist(), not_finite)
+    table = np.append(packed, np.uint32(not_finite)).astype(np.uint32)
+    table.flags.writeable = False
+    return table
 
 
 def _visible(colour: QColor, background: QColor) -> QColor:

@@ -33,7 +33,7 @@ class HeatmapPanel(PlotPanel):
 
     def _build(self) -> QWidget:
         self._tokens, self._columns = PositionAxis("left"), PositionAxis("bottom")
-        self._columns.setLabel("channel")
+        self._columns.set_name("channel")
         self._canvas = PlotCanvas(self._columns, self._tokens)
         self._canvas.view.invertY(True)
         self._matrix = MatrixItem()
@@ -64,7 +64,7 @@ class HeatmapPanel(PlotPanel):
         table = self._colours.table(drawing.scale.diverging)
         self._matrix.set_matrix(drawing.pyramid, drawing.scale, table, rows.first, drawing.frame.live)
         self._tokens.set_positions(rows.first, rows.count, rows.labels)
-        self._columns.setLabel(rows.column)
+        self._columns.set_name(rows.column)
         self._columns.set_positions(0, rows.columns)
         self._canvas.show_all(self._matrix.boundingRect())
         self._bar.set_scale(

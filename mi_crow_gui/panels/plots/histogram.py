@@ -37,7 +37,7 @@ class HistogramPanel(PlotPanel):
     def _build(self) -> QWidget:
         self._counts = ValueAxis("left")
         value = ValueAxis("bottom")
-        value.setLabel("value")
+        value.set_name("value")
         self._canvas = PlotCanvas(value, self._counts)
         self._steps = pg.PlotCurveItem(antialias=False)
         self._zero = pg.InfiniteLine(pos=0, angle=90, movable=False)
@@ -58,7 +58,7 @@ class HistogramPanel(PlotPanel):
         self._steps.setData(drawing.edges, heights, stepMode="center", fillLevel=self._floor())
         self._colour_steps(drawing)
         log = self._settings.log_counts
-        self._counts.setLabel("count (log)" if log else "count")
+        self._counts.set_name("count (log)" if log else "count")
         self._counts.setLogMode(log)
         self._canvas.show_all(self._area(drawing))
 

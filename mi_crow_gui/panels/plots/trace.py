@@ -60,10 +60,9 @@ class TracePanel(PlotPanel):
 
     def _draw(self, drawing: TraceDrawing) -> None:
         rows = drawing.rows
-        self._tokens.setLabel(None if rows.labels else rows.row)
-        self._tokens.showLabel(not rows.labels)
+        self._tokens.set_name("" if rows.labels else rows.row)
         self._tokens.set_positions(rows.first, rows.count, rows.labels)
-        self._measured.setLabel(drawing.title)
+        self._measured.set_name(drawing.title)
         self._colour_line(drawing)
         self._canvas.show_all(self._area(drawing))
         self._draw_line()
