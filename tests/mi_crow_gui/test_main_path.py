@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
     QSpinBox,
     QTableView,
     QTabWidget,
+    QTreeView,
     QWidget,
 )
 
@@ -25,6 +27,8 @@ from mi_crow_gui.document.resource_files import demo_model_folder
 from tests.mi_crow_gui.driver import Driver
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytestqt.qtbot import QtBot
 
 SITE = "transformer.h.1.attn"
@@ -228,3 +232,53 @@ def test_closing_the_window_while_it_loads_ends_everything(qtbot: QtBot) -> None
     window.close()
     assert not window.service._thread.isRunning()
     window.deleteLater()
+
+
+def _no_config(folder: Path) -> str:
+    (folder / "config.json").unlink()
+    return "config.json"
+
+
+def _cut_short(folder: Path) -> str:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    return "model.safetensors"
+
+
+def _invalid_json(folder: Path) -> str:
+    (folder / "config.json").write_text("{ 'not': json")
+    return "config.json"
+
+
+def _unknown_architecture(folder: Path) -> str:
+    (folder / "config.json").write_text('{"model_type": "no_such_model", "architectures": ["NoSuchModel"]}')
+    return "no_such_model"
+
+
+@pytest.mark.parametrize("damage", [_no_config, _cut_short, _invalid_json, _unknown_architecture])
+def test_a_model_that_cannot_be_opened_is_one_sentence_and_everything_stays(
+    driver: Driver, qtbot: QtBot, tmp_path: Path, damage: Any
+) -> None:
+    driver.open_demo()
+    driver.prompt("marble owl")
+    driver.tick(SITE)
+    folder = tmp_path / "broken"
+    shutil.copytree(demo_model_folder(), folder, ignore=shutil.ignore_patterns("*.py", "*.md"))
+    word = damage(folder)
+    with qtbot.waitSignal(driver.window.service.failed, timeout=20_000) as blocker:
+        driver.window.pathsDropped.emit([str(folder)])
+    message = blocker.args[0].message
+    assert word in message
+    assert "\n" not in message
+    assert "Traceback" not in message
+    assert driver.find(QWidget, "statusMessage").text() == message
+    assert driver.find(QPlainTextEdit, "promptEdit").toPlainText() == "marble owl"
+    assert driver.find(QTreeView, "moduleTree").model().index_of_site(SITE).isValid()
+    assert driver.run().stopped == "done"
+    assert driver.window.latest(SITE) is not None
+
+
+def test_a_glob_that_matches_nothing_says_so(driver: Driver) -> None:
+    driver.open_demo()
+    driver.find(QLineEdit, "moduleFilter").setText("no.such.*")
+    assert not driver.find(QAbstractButton, "attachAllMatches").isEnabled()
