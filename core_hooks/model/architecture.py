@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from core_hooks.model.checkpoint import Checkpoint
     from core_hooks.model.reference import ModelReference
+
+# Config values with these words in their names say how many modules are built; a damaged one could fill the memory.
+_COUNTS = re.compile(r"(?=.*(layer|block|expert|stage|depth))(?!.*(size|dim|vocab|width))")
+_MOST_MODULES = 20_000
 
 Kind = Literal["causal", "masked", "seq2seq", "other"]
 
@@ -87,7 +92,8 @@ def model_class(config: PreTrainedConfig, checkpoint: Checkpoint, reference: Mod
     from transformers.models.auto import modeling_auto
 
     found: Any
-    for name in config.architectures or ():
+    names = config.architectures if isinstance(config.architectures, (list, tuple)) else ()
+    for name in (name for name in names if isinstance(name, str)):
         found = getattr(transformers, name, None)
         if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
             return found
@@ -122,6 +128,9 @@ def build_without_weights(cls: type[PreTrainedModel], config: PreTrainedConfig, 
     import torch
     from transformers.initialization import no_init_weights
 
+    for name, value in config.to_dict().items():
+        if isinstance(value, int) and value > _MOST_MODULES and _COUNTS.match(name):
+            raise ModelError(f"The config asks for {value:,} in {name}, more than can be built; correct config.json.")
     with ExitStack() as stack:
         stack.enter_context(quiet_transformers())
         stack.enter_context(torch.device("meta"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from core_hooks.model.architecture import one_line
 from core_hooks.model.errors import ModelError
 from core_hooks.model.summary import context_length
 from core_hooks.model.tokens import TokenSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from core_hooks.model.opened import OpenedModel
 
@@ -37,13 +39,17 @@ def encode(opened: OpenedModel, text: str) -> TokenSequence:
         return _encode_ids(opened, text)
     limit = context_length(getattr(opened.model, "config", None))
     if limit and len(text) > max(_PIECE, limit * _LONGEST_WORDS):
-        _check_length(_rough_count(opened, text), limit, "about ")
-    ids = [int(i) for i in opened.tokenizer(text, verbose=False)["input_ids"]]
+        with _said(opened):
+            count = _rough_count(opened, text)
+        _check_length(count, limit, "about ")
+    with _said(opened):
+        ids = [int(i) for i in opened.tokenizer(text, verbose=False)["input_ids"]]
     if not ids:
         raise ModelError("The tokenizer makes no token of this prompt; type some text that it knows.")
     _check_length(len(ids), limit)
     _check_ids(opened, ids)
-    return sequence(opened, ids)
+    with _said(opened):
+        return sequence(opened, ids)
 
 
 def sequence(opened: OpenedModel, ids: Sequence[int]) -> TokenSequence:
@@ -68,6 +74,18 @@ def decode(opened: OpenedModel, ids: Sequence[int]) -> str:
     if opened.tokenizer is None:
         return " ".join(str(i) for i in ids)
     return str(opened.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+
+@contextmanager
+def _said(opened: OpenedModel) -> Iterator[None]:
+    """Turn whatever a tokenizer raises, with damaged files behind it, into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        raise ModelError(
+            f"The tokenizer of {opened.summary.name} fails on this text ({type(error).__name__}: {one_line(error)}); "
+            "look at its files."
+        ) from error
 
 
 def _decode_alone(opened: OpenedModel, token_id: int) -> str:

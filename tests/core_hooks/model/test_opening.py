@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import threading
@@ -10,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from core_hooks.model.errors import ModelError, OpeningCancelled
+from core_hooks.model.estimate import estimate
 from core_hooks.model.opening import open_model, open_tree
 from core_hooks.model.reference import ModelReference, OpenProgress
 from tests.core_hooks.model.tiny import save_folder, tiny_model
@@ -225,6 +227,36 @@ def test_a_config_with_an_impossible_value_is_refused(copy: Path) -> None:
     refusal(copy)
     edit_config(copy, n_head="four")
     refusal(copy)
+
+
+def test_a_config_that_asks_for_a_million_blocks_is_refused_at_once(copy: Path) -> None:
+    edit_config(copy, n_layer=10**6)
+    assert "1,000,000 in n_layer" in refusal(copy)
+
+
+def test_architectures_that_are_no_names_are_passed_over(copy: Path) -> None:
+    for value in ([True], "text", 3, [["GPT2LMHeadModel"]]):
+        edit_config(copy, architectures=value)
+        try:
+            assert open_folder(copy).summary.architecture == "GPT2LMHeadModel"
+        except ModelError as error:
+            assert "architectures" in str(error)  # noqa: PT017 - either is right
+
+
+def test_a_model_larger_than_the_free_memory_is_refused_before_it_is_read(
+    gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = ModelReference(str(gpt2_folder))
+    needs = estimate(reference)
+    assert needs.fits
+    weights = 4 * open_model(reference).summary.parameters
+    assert weights <= needs.needed < weights * 1.5
+    assert estimate(dataclasses.replace(reference, dtype="bfloat16")).needed < needs.needed
+    monkeypatch.setattr("core_hooks.model.estimate.free_memory", lambda device: 1000)
+    assert not estimate(reference).fits
+    text = refusal(gpt2_folder)
+    assert f"{needs.needed:,}" in text
+    assert "1,000 are free" in text
 
 
 def test_a_pickled_checkpoint_is_refused_and_never_read(copy: Path) -> None:

@@ -92,6 +92,12 @@ def test_what_is_not_a_token_id_is_refused(without_tokenizer: OpenedModel, text:
         encode(without_tokenizer, text)
 
 
+def test_a_tokenizer_that_fails_is_said(gpt2: OpenedModel) -> None:
+    opened = dataclasses.replace(gpt2, tokenizer=lambda text, **options: {})
+    with pytest.raises(ModelError, match="The tokenizer of tiny-gpt2 fails on this text"):
+        encode(opened, "the")
+
+
 def test_a_tokenizer_larger_than_the_model_is_found_before_the_forward(gpt2: OpenedModel) -> None:
     opened = dataclasses.replace(gpt2, tokenizer=lambda text, **options: {"input_ids": [3, 96]})
     with pytest.raises(ModelError, match="96 is not in this model's vocabulary"):
