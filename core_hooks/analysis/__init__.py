@@ -1,1 +1,1 @@
-"""Pure functions from captures to numbers."""
+"""Pure functions from captures to numbers, and the experiments that make them."""
