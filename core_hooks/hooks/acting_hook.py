@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
-from core_hooks.hooks.errors import StopForward
+from core_hooks.hooks.errors import HookError, StopForward
 from core_hooks.hooks.hook import Hook
 from core_hooks.hooks.run import active_runs, controllers_on
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
 logger = logging.getLogger(__name__)
@@ -17,6 +19,13 @@ logger = logging.getLogger(__name__)
 
 class ActingHook(Hook):
     """A hook whose work is ``process_activations``, ``modify_activations``, or both in this order.
+
+    Parameters
+    ----------
+    errors, on_failure
+        As for ``Hook``; left at ``None`` they keep what the class says.
+    **options
+        Those of ``Hook``.
 
     Attributes
     ----------
@@ -27,8 +36,19 @@ class ActingHook(Hook):
 
     detector_errors: Literal["log", "raise"] = "log"
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        errors: Literal["raise", "disable"] | None = None,
+        on_failure: Callable[[Hook, HookError], None] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        if errors not in (None, "raise", "disable"):
+            raise ValueError(f"errors must be 'raise' or 'disable', got: {errors!r}")
+        self.errors = self.errors if errors is None else errors
+        if on_failure is not None:
+            self.on_failure = on_failure
 
     def _hook_fn(self, module: nn.Module, input: Any, output: Any) -> Any:
         if self.detects:

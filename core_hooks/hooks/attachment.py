@@ -175,9 +175,6 @@ class _ForwardMark:
         if model is not None:
             self._handle = model.register_forward_pre_hook(self.begin, prepend=True)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _ForwardMark:
-        return _ForwardMark(None)
-
     def __reduce__(self) -> tuple[Any, tuple[None]]:
         return _ForwardMark, (None,)
 

@@ -40,8 +40,8 @@ class Controller(ActingHook):
         Accept a result of another shape (default ``False``).
     refuse_nan
         Treat NaN or infinity in the result, where the original had none, as a failure (default ``False``).
-    errors
-        ``"raise"`` or ``"disable"``, see ``Hook``.
+    **options
+        Those of ``ActingHook``: ``errors``, ``on_failure``.
 
     Notes
     -----
@@ -66,7 +66,6 @@ class Controller(ActingHook):
         preserve_dtype: bool | None = None,
         allow_shape_change: bool | None = None,
         refuse_nan: bool | None = None,
-        errors: Literal["raise", "disable"] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(hook_type=hook_type, hook_id=hook_id, layer_signature=layer_signature, **options)
@@ -78,7 +77,6 @@ class Controller(ActingHook):
         self.preserve_dtype = self.preserve_dtype if preserve_dtype is None else preserve_dtype
         self.allow_shape_change = self.allow_shape_change if allow_shape_change is None else allow_shape_change
         self.refuse_nan = self.refuse_nan if refuse_nan is None else refuse_nan
-        self.errors = self.errors if errors is None else errors
 
     @abstractmethod
     def modify_activations(

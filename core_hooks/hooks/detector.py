@@ -21,11 +21,9 @@ class DetectorState:
 
     __slots__ = ("call", "calls", "captures", "joined", "metadata", "run", "step", "tensor_metadata")
 
-    def __init__(
-        self, metadata: dict[str, Any] | None = None, tensor_metadata: dict[str, torch.Tensor] | None = None
-    ) -> None:
-        self.metadata = {} if metadata is None else metadata
-        self.tensor_metadata = {} if tensor_metadata is None else tensor_metadata
+    def __init__(self) -> None:
+        self.metadata: dict[str, Any] = {}
+        self.tensor_metadata: dict[str, torch.Tensor] = {}
         self.captures: list[Any] = []
         self.calls = 0  # since the state was new or cleared
         self.call = 0  # of the newest capture: its place in its forward
@@ -45,6 +43,8 @@ class Detector(ActingHook):
         As for ``Hook``.
     store
         Kept as given; what is done with it is up to the subclass and to who saves detectors.
+    **options
+        Those of ``ActingHook``: ``errors``, ``on_failure``.
     stage
         ``"before"``: runs before the module's controllers and sees the unmodified value. ``"after"``: runs
         after them and sees what the caller of the module gets.
@@ -146,13 +146,19 @@ class Detector(ActingHook):
         if state is None:
             if not writing and not run.tally(self).fired:
                 return self._state
-            # A subclass may add up over several runs; what this class captured belongs to its run alone.
-            own = self.captured_keys
-            state = run.states[self] = DetectorState(
-                {key: value for key, value in self._state.metadata.items() if key not in own},
-                {key: value for key, value in self._state.tensor_metadata.items() if key not in own},
-            )
+            state = run.states[self] = self._state_for_run()
             state.run = run.number
+        return state
+
+    def _state_for_run(self) -> DetectorState:
+        """Return a new state with what a subclass may add up over several runs; the rest belongs to its run."""
+        state, own = DetectorState(), self.captured_keys
+        for key, value in self._state.metadata.items():
+            if key not in own:
+                state.metadata[key] = value
+        for key, tensor in self._state.tensor_metadata.items():
+            if key not in own:
+                state.tensor_metadata[key] = tensor
         return state
 
     def _calling_state(self) -> DetectorState:

@@ -115,8 +115,11 @@ class HookRun:
     def begin_forward(self, hooks: Iterable[Hook]) -> None:
         """Note that a forward of a model with these hooks begins: calls are counted from 0 again."""
         for hook in hooks:
-            if not self._silences(hook):
-                self.tally(hook).calls = 0
+            tally = self._tallies.get(hook)
+            if tally is not None:
+                tally.calls = 0
+            elif self.controllers or not self._silences(hook):
+                self._tallies[hook] = HookTally()
 
     def report(self) -> RunReport:
         """Return what every hook of the run did so far."""

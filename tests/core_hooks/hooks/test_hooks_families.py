@@ -201,6 +201,20 @@ def test_the_steps_of_a_generation_are_all_kept() -> None:
     assert torch.allclose(torch.cat([c.tensor for c in every.captures], 1), whole, atol=1e-5)
 
 
+def test_hooks_work_on_a_model_that_accelerate_has_dispatched() -> None:
+    accelerate = pytest.importorskip("accelerate")
+    model = build("llama")
+    with torch.no_grad():
+        clean = model(IDS).logits
+        # Weights wait elsewhere and are brought in by accelerate's own wrapping of each forward.
+        accelerate.cpu_offload(model, execution_device="cpu")
+        detector = LayerActivationDetector("model.layers.1")
+        with attach(model, {"model.layers.1": [detector, FunctionController("l", lambda x: x * 2)]}):
+            assert not torch.allclose(model(IDS).logits, clean)
+        assert detector.get_captured().shape == (1, 5, 16)
+        assert torch.equal(model(IDS).logits, clean)
+
+
 def test_hidden_states_asked_for_are_found_in_a_causal_language_model() -> None:
     model, detector = build("gpt2"), ModelOutputDetector(save_output_hidden_state=True)
     with torch.no_grad(), attach(model, {"": detector}):

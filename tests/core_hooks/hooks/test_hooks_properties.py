@@ -77,6 +77,7 @@ def outline(value: Any) -> Any:
     return id(value)
 
 
+@settings(deadline=None)
 @given(nested)
 def test_replacing_a_tensor_changes_it_alone_and_the_original_not_at_all(value: Any) -> None:
     before = outline(value)
@@ -91,6 +92,7 @@ def test_replacing_a_tensor_changes_it_alone_and_the_original_not_at_all(value: 
     assert outline(value) == before
 
 
+@settings(deadline=None)
 @given(nested)
 def test_what_is_extracted_is_one_of_the_tensors_and_nothing_is_missed(value: Any) -> None:
     every = [follow(value, path) for path in find_all(value)]
@@ -99,6 +101,7 @@ def test_what_is_extracted_is_one_of_the_tensors_and_nothing_is_missed(value: An
         assert found is None or any(found is tensor for tensor in every)
 
 
+@settings(deadline=None)
 @given(nested, st.sampled_from(["first", "all"]))
 def test_a_controller_changes_any_output_where_a_detector_sees_it(value: Any, apply_to: Any) -> None:
     class Returns(nn.Module):

@@ -472,12 +472,25 @@ def test_a_failing_hook_disables_itself_and_the_forward_completes() -> None:
 def test_a_failing_detector_that_may_be_disabled_leaves_the_value_and_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    model, detector = chain(), LayerActivationDetector("1", select=lambda _: 1 / 0)
-    detector.errors = "disable"
+    model, detector = chain(), LayerActivationDetector("1", select=lambda _: 1 / 0, errors="disable")
     with attach(model, {"1": detector}):
         model(X)
     assert not detector.enabled
     assert "the hook is disabled and the forward goes on" in caplog.text
+
+
+def test_the_error_policy_is_given_to_detectors_and_controllers_alike() -> None:
+    told: list[Any] = []
+    model, fail = chain(), lambda *_: 1 / 0
+    for hook in (
+        LayerActivationDetector("1", sink=fail, errors="disable", on_failure=lambda *failure: told.append(failure)),
+        FunctionController("1", fail, errors="disable", on_failure=lambda *failure: told.append(failure)),
+    ):
+        with attach(model, {"1": hook}):
+            model(X)
+        assert told.pop() == (hook, hook.last_error)
+    with pytest.raises(ValueError, match="errors must be 'raise' or 'disable', got: 'ignore'"):
+        plus_one(errors="ignore")
 
 
 def test_the_kept_error_keeps_the_users_line_but_not_the_tensors() -> None:
