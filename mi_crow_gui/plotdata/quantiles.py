@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mi_crow_gui.plotdata.blocks import flat_blocks
+from mi_crow_gui.plotdata.blocks import flat_blocks, real
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Up to here a copy is small, and numpy's own selection as fast.
+# Up to here a copy is small, and sorting it as fast.
 _SMALL = 1 << 18
 _BLOCK = 1 << 18
 # The upper halves of the keys of finite numbers; infinities and NaN lie outside.
@@ -25,9 +25,13 @@ def quantiles(values: np.ndarray, fractions: Sequence[float]) -> tuple[float, ..
     Large arrays of a type wider than float32 are read to float32's precision.
     """
     if values.size <= _SMALL:
-        kept = values.reshape(-1).astype(np.float64)
-        kept = kept[np.isfinite(kept)]
-        return tuple(np.quantile(kept, fractions).tolist()) if kept.size else (math.nan,) * len(fractions)
+        kept = real(values.reshape(-1))
+        # Sorting takes half the time of numpy's own selection, and a thirtieth of numpy.quantile's.
+        kept = np.sort(kept[np.isfinite(kept)])
+        if not kept.size:
+            return (math.nan,) * len(fractions)
+        places = [fraction * (kept.size - 1) for fraction in fractions]
+        return tuple(_between(kept[math.floor(place)], kept[math.ceil(place)], place) for place in places)
     counts = np.zeros(1 << 16, np.int64)
     for block in flat_blocks(values, _BLOCK):
         counts += np.bincount(_keys(block) >> 16, minlength=1 << 16)
@@ -40,11 +44,13 @@ def quantiles(values: np.ndarray, fractions: Sequence[float]) -> tuple[float, ..
     places = [fraction * (finite - 1) for fraction in fractions]
     ranks = sorted({rank for place in places for rank in (math.floor(place), math.ceil(place))})
     found = dict(zip(ranks, _values_at(values, ranks, counts, ends), strict=True))
-    joined: list[float] = []
-    for place in places:
-        low, high = found[math.floor(place)], found[math.ceil(place)]
-        joined.append(low + (high - low) * (place - math.floor(place)))
-    return tuple(joined)
+    return tuple(_between(found[math.floor(place)], found[math.ceil(place)], place) for place in places)
+
+
+def _between(low: float, high: float, place: float) -> float:
+    # Weighted, not added to, so that two huge values of opposite signs do not overflow.
+    share = place - math.floor(place)
+    return float(low) * (1 - share) + float(high) * share
 
 
 def _keys(block: np.ndarray) -> np.ndarray:

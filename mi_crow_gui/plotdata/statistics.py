@@ -74,7 +74,9 @@ def prepare_statistics(frame: Frame, settings: StatisticsSettings) -> Statistics
         block -= block_mean
         # Means and squared deviations of two parts join exactly (Chan, Golub and LeVeque 1979).
         change, joined = block_mean - mean, kept + block.size
-        squares += float(block @ block) + change * change * kept * block.size / joined
+        # Not the block's product with itself: for that, BLAS would wake threads that the model needs.
+        np.square(block, out=block)
+        squares += float(block.sum()) + change * change * kept * block.size / joined
         mean += change * block.size / joined
         kept = joined
     p1, median, p99 = quantiles(rows.values, (0.01, 0.5, 0.99))

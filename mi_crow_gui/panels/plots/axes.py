@@ -82,7 +82,8 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         # Those at the end are the longest numbers, and so are those that stay when there is no room for all.
         places = range(self._first, self._first + self._count, max(1, self._count // _MEASURED))
         labels = [self._label(place) for place in (*places, self._first + max(0, self._count - 1))]
-        widest = max(_width(line) for label in labels for line in label.split("\n"))
+        font = QApplication.font().key()
+        widest = max(_width(line, font) for label in labels for line in label.split("\n"))
         if self._upright:
             self._room = metrics.height() + 1
             self.setWidth(math.ceil(widest + _GAP))
@@ -141,12 +142,8 @@ def _short(token: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _width(line: str) -> float:
-    return _advance(line, QApplication.font().key())
-
-
 @lru_cache(4096)
-def _advance(line: str, font: str) -> float:
+def _width(line: str, font: str) -> float:
     """Width in the application's font; `font` makes another one be measured anew."""
     return _metrics().horizontalAdvance(line)
 

@@ -38,6 +38,7 @@ class PlotPanel(QWidget):
     tokenSelected = Signal(int)
     closeRequested = Signal()
     exportRequested = Signal()
+    pinRequested = Signal(bool)
     readout = Signal(str)
 
     kind: ClassVar[str]
@@ -52,6 +53,7 @@ class PlotPanel(QWidget):
         self._drawing: Any = None
         self._token: int | None = None
         self._stale = ""
+        self._pinnable = self._pinned = False
         self._colours = PlotColours.of(self.palette())
         self.setProperty("plotKind", self.kind)
         self.setProperty("site", "")
@@ -153,6 +155,14 @@ class PlotPanel(QWidget):
         """A plot outside a board has nothing to be closed from."""
         self._close.setVisible(closable)
 
+    def set_pinnable(self, pinnable: bool) -> None:
+        """Whether the plot offers to stay with its site, for who listens to `pinRequested`."""
+        self._pinnable = pinnable
+
+    def set_pinned(self, pinned: bool) -> None:
+        """Whether the plot stays with its site or follows the selection."""
+        self._pinned = pinned
+
     def set_site(self, site: str | None) -> None:
         """The site this plot is about; what is shown of another one disappears."""
         if site == self._site:
@@ -177,7 +187,9 @@ class PlotPanel(QWidget):
             return
         self._draw(drawing)
         self._mark_token(self._token)
-        self._foot.set_note(self._note(drawing))
+        note = self._note(drawing)
+        self._foot.set_note(note)
+        self.setAccessibleDescription(note)
         self._stack.setCurrentIndex(1)
 
     def set_token(self, position: int | None) -> None:
@@ -247,7 +259,7 @@ class PlotPanel(QWidget):
     def _point_at(self, text: str, position: int = NO_TOKEN) -> None:
         """Tell what is under the cursor; "" when nothing is."""
         self._foot.set_readout(text)
-        self.readout.emit(text)
+        self.readout.emit(f"{self._site or 'model'} · {text}" if text else "")
         self.tokenHovered.emit(position)
 
     def _move_token(self, by: int) -> None:
@@ -306,6 +318,11 @@ class PlotPanel(QWidget):
     def _on_menu_about_to_show(self) -> None:
         self._menu.clear()
         self._fill_menu(self._menu)
+        if self._pinnable and self._site is not None:
+            pin = self._menu.addAction(f"Stay with {self._site or 'the model'}")
+            pin.setCheckable(True)
+            pin.setChecked(self._pinned)
+            pin.toggled.connect(self.pinRequested)
         if self._drawing is not None and self._drawing.rows.samples > 1:
             samples = self._drawing.rows.samples
             inner = self._menu.addMenu(f"Prompt of the batch ({samples})")

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent, QPalette, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QInputDialog, QLabel, QMenu, QTabWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QTabWidget, QToolButton, QWidget
 
-from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.base import PlotPanel
+from mi_crow_gui.panels.plots.empty_board import EmptyBoard
 from mi_crow_gui.panels.plots.page import FULL, PlotPage
 from mi_crow_gui.panels.plots.unavailable import UnavailablePlot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+
     from mi_crow_gui.document.workspace import PlotSpec
     from mi_crow_gui.plotdata.kind import PlotKind
 
 FIRST_TAB = "Plots"
-_EMPTY = "No plots. “Add plot” puts one here: it shows the selected module once that was captured in a run."
 
 
 class PlotBoard(QTabWidget):
@@ -33,6 +33,7 @@ class PlotBoard(QTabWidget):
     plotCloseRequested = Signal(str)
     plotAddRequested = Signal(str)
     plotExportRequested = Signal(str)
+    plotPinRequested = Signal(str, bool)
     tabRenameRequested = Signal(str, str)
     settingsChanged = Signal(str)
     tokenSelected = Signal(int)
@@ -55,8 +56,10 @@ class PlotBoard(QTabWidget):
         self._pages: dict[str, PlotPage] = {}
         self._next_tab = ""
         self._token: int | None = None
+        self._pinnable = False
         self._add = QToolButton()
-        self._add.setText("Add plot")
+        # The spaces are room for the arrow that the style draws over the text.
+        self._add.setText("Add plot  ")
         self._add.setObjectName("addPlot")
         self._add.setToolTip("Add a plot to this tab")
         self._add.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -69,12 +72,7 @@ class PlotBoard(QTabWidget):
         self.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
         self.currentChanged.connect(self._on_self_current_changed)
         self.tabBarDoubleClicked.connect(self._on_self_tab_double_clicked)
-        self._hint = QLabel(_EMPTY, self)
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._hint.setWordWrap(True)
-        self._hint.setMargin(2 * GRID)
-        self._hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-        self._hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._hint = EmptyBoard(self._add_menu, self)
         self._show_hint()
 
     # ---- what the wiring calls -------------------------------------------------------------------------------------
@@ -94,6 +92,7 @@ class PlotBoard(QTabWidget):
             self._specs[spec.id] = spec
             if isinstance(panel, PlotPanel):
                 panel.set_options(spec.options)
+                panel.set_pinned(spec.site is not None)
                 if spec.site is not None:
                     panel.set_site(spec.site)
         self._arrange(plots)
@@ -124,6 +123,12 @@ class PlotBoard(QTabWidget):
         focused = [panel for panel in visible if focus is not None and panel.isAncestorOf(focus)]
         return next(iter((*focused, *visible)), None)
 
+    def set_pinnable(self, pinnable: bool) -> None:
+        """Whether plots offer to stay with their site, for who listens to `plotPinRequested`."""
+        self._pinnable = pinnable
+        for panel in self.panels():
+            panel.set_pinnable(pinnable)
+
     def set_token(self, position: int | None) -> None:
         """Point at a token in every plot."""
         self._token = position
@@ -145,6 +150,8 @@ class PlotBoard(QTabWidget):
         panel.set_token(self._token)
         panel.closeRequested.connect(lambda: self.plotCloseRequested.emit(plot_id))
         panel.exportRequested.connect(lambda: self.plotExportRequested.emit(plot_id))
+        panel.set_pinnable(self._pinnable)
+        panel.pinRequested.connect(lambda pinned: self.plotPinRequested.emit(plot_id, pinned))
         panel.settingsChanged.connect(lambda: self.settingsChanged.emit(plot_id))
         panel.tokenSelected.connect(self.tokenSelected)
         panel.tokenHovered.connect(self.tokenHovered)
@@ -190,7 +197,6 @@ class PlotBoard(QTabWidget):
         self._hint.setVisible(not self._panels)
         self._hint.setGeometry(self.rect())
         self._hint.raise_()
-        self._add.raise_()
 
     def _on_add_menu_about_to_show(self) -> None:
         self._add_menu.clear()

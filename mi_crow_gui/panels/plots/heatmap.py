@@ -84,7 +84,7 @@ class HeatmapPanel(PlotPanel):
     def _mark_token(self, position: int | None) -> None:
         rows = self._drawing.rows
         shown = position is not None and rows.first <= position < rows.first + rows.count
-        self._band.set_row(position if shown else None)
+        self._band.set_row(position if shown else None, self._matrix.boundingRect())
 
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)

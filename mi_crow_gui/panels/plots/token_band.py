@@ -13,21 +13,25 @@ if TYPE_CHECKING:
 
 
 class TokenBand(pg.GraphicsObject):  # type: ignore[misc]
-    """Two lines from edge to edge, one above and one below a row."""
+    """Two lines across the matrix, one above and one below a row."""
 
     def __init__(self) -> None:
         super().__init__()
         self._row = 0
+        self._area = QRectF()
         self._pens: tuple[QPen, ...] = ()
         self.setZValue(10)
         self.setVisible(False)
 
-    def set_row(self, row: int | None) -> None:
-        """Frame a row, or none."""
+    def set_row(self, row: int | None, area: QRectF) -> None:
+        """Frame a row of a matrix that covers `area`, or none."""
         self.setVisible(row is not None)
-        if row is not None and row != self._row:
+        if area != self._area:
             self.prepareGeometryChange()
+            self._area = area
+        if row is not None:
             self._row = row
+            self.update()
 
     def set_colours(self, line: QColor, halo: QColor) -> None:
         """The line, and what keeps it apart from the cells."""
@@ -36,21 +40,13 @@ class TokenBand(pg.GraphicsObject):  # type: ignore[misc]
             pen.setCosmetic(True)
         self.update()
 
-    def viewTransformChanged(self) -> None:  # noqa: D102 - pyqtgraph's
-        self.prepareGeometryChange()
-
     def boundingRect(self) -> QRectF:  # noqa: D102 - Qt's
-        view = self.viewRect()
-        if view is None:
-            return QRectF()
-        # Room for the halo, which is measured in pixels.
-        room = 4 * (self.pixelHeight() or 0.0)
-        return QRectF(view.left(), self._row - 0.5 - room, view.width(), 1 + 2 * room)
+        # All of the matrix: what is a pixel in it changes with every zoom.
+        return self._area
 
     def paint(self, painter: QPainter, *unused: object) -> None:  # noqa: D102 - Qt's
-        view = self.viewRect()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         for pen in self._pens:
             painter.setPen(pen)
             for y in (self._row - 0.5, self._row + 0.5):
-                painter.drawLine(QLineF(view.left(), y, view.right(), y))
+                painter.drawLine(QLineF(self._area.left(), y, self._area.right(), y))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
 from mi_crow_gui.document.formatting import plural
@@ -39,6 +40,8 @@ class TracePanel(PlotPanel):
         self._tokens, self._measured = PositionAxis("bottom"), ValueAxis("left")
         self._canvas = PlotCanvas(self._tokens, self._measured)
         # Width 1 and no antialiasing: anything else costs twenty times as much with many points.
+        self._outdated = False
+        self._ink = QColor()
         self._line = pg.PlotCurveItem(antialias=False, connect="finite")
         self._dots = pg.ScatterPlotItem(size=5, pxMode=True)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
@@ -64,8 +67,11 @@ class TracePanel(PlotPanel):
         self._tokens.set_positions(rows.first, rows.count, rows.labels)
         self._measured.set_name(drawing.title)
         self._colour_line(drawing)
+        self._outdated = True
         self._canvas.show_all(self._area(drawing))
-        self._draw_line()
+        # Showing another range has drawn it already.
+        if self._outdated:
+            self._draw_line()
 
     def _note(self, drawing: TraceDrawing) -> str:
         rows = drawing.rows
@@ -127,6 +133,9 @@ class TracePanel(PlotPanel):
 
     def _colour_line(self, drawing: TraceDrawing) -> None:
         colour = site_colour(drawing.site, self.palette())
+        if colour == self._ink:
+            return
+        self._ink = colour
         self._line.setPen(pg.mkPen(colour, width=1))
         self._dots.setPen(None)
         self._dots.setBrush(pg.mkBrush(colour))
@@ -137,9 +146,12 @@ class TracePanel(PlotPanel):
         width = max(1, int(self._canvas.view.width() * self._canvas.devicePixelRatioF()))
         x, y = thinned(drawing.drawn, drawing.rows.first, left, right, width)
         self._line.setData(x, y)
-        few = len(x) <= _DOTS and right - left <= _DOTS
-        keep = np.isfinite(y) if few else slice(0, 0)
-        self._dots.setData(x[keep], y[keep])
+        self._outdated = False
+        # Dots cost as much as all the rest, and come when the run rests.
+        dots = len(x) <= _DOTS and not drawing.frame.live
+        if dots or len(self._dots.data):
+            keep = np.isfinite(y) if dots else slice(0, 0)
+            self._dots.setData(x[keep], y[keep])
 
     def _on_canvas_view_changed(self) -> None:
         if self._drawing is not None and self._drawing.rows.count:

@@ -32,9 +32,12 @@ def specs(amount: int, tab: str = "Plots") -> list[PlotSpec]:
 
 def test_an_empty_board_says_how_to_fill_it(board: PlotBoard) -> None:
     assert board.count() == 0
-    assert board._hint.isVisible()
+    button = board.findChild(QPushButton, "addFirstPlot")
+    assert button.isVisible()
+    button.menu().aboutToShow.emit()
+    assert [action.text() for action in button.menu().actions()][:2] == ["Heatmap", "Trace"]
     board.set_plots(specs(1))
-    assert not board._hint.isVisible()
+    assert not button.isVisible()
 
 
 def test_plots_that_stay_keep_their_widget_and_what_they_show(board: PlotBoard) -> None:
@@ -172,3 +175,23 @@ def test_the_selected_token_reaches_plots_that_come_later(board: PlotBoard) -> N
     assert panel is not None
     draw(panel, frame(noise(1, 5, 8)))
     assert panel._band.isVisible()
+
+
+def test_a_plot_can_be_asked_to_stay_with_its_site_where_somebody_listens(board: PlotBoard, qtbot: QtBot) -> None:
+    spec = PlotSpec("trace")
+    board.set_plots([spec])
+    panel = board.panel(spec.id)
+    assert panel is not None
+    panel.set_site("h.1")
+    menu = panel.findChild(QToolButton, "plotOptions").menu()
+    menu.aboutToShow.emit()
+    assert "Stay with h.1" not in [action.text() for action in menu.actions()]
+    board.set_pinnable(True)
+    menu.aboutToShow.emit()
+    pin = next(action for action in menu.actions() if action.text() == "Stay with h.1")
+    with qtbot.waitSignal(board.plotPinRequested) as asked:
+        pin.trigger()
+    assert asked.args == [spec.id, True]
+    board.set_plots([replace(spec, site="h.1")])
+    menu.aboutToShow.emit()
+    assert next(action for action in menu.actions() if action.text() == "Stay with h.1").isChecked()
