@@ -17,6 +17,7 @@ import json
 import math
 import random
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -37,6 +38,9 @@ TOKENS_PER_STEP = 1536
 ROW_LENGTHS = (32, 48, 64, CONTEXT_LENGTH)
 # Until the circuit has formed the rows are short, because there is less to search in them.
 SHORT_ROW_LENGTH, SHORT_ROW_STEPS = 32, 1000
+# From here on every row does without one head, drawn anew each time (after Zhou et al., "Scheduled DropHead",
+# 2020), so that no head but those of the circuit itself becomes one the copying cannot do without.
+HEAD_DROP_STEP = 1500
 # Spread of the fresh weights. GPT-2's own 0.02 suits a width of 768; about 1 / sqrt(128) learns to copy much sooner.
 WEIGHT_SPREAD, POSITION_HEIGHT = 0.08, 0.11
 
@@ -70,8 +74,7 @@ def waves(places: int, width: int) -> torch.Tensor:
     A step to the left is then the same rotation everywhere, so a head that learns to look at the word before does so at
     every place at once. Training is free to change them.
     """
-    frequencies = places ** -(torch.arange(width // 2) / (width // 2))
-    angles = torch.arange(places)[:, None] * frequencies
+    angles = torch.arange(places)[:, None] / places ** (torch.arange(width // 2) / (width // 2))
     return POSITION_HEIGHT * torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
@@ -107,19 +110,50 @@ def build_optimizer(model: GPT2LMHeadModel) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=PEAK_LEARNING_RATE, betas=(0.9, 0.98))
 
 
+class HeadDrop:
+    """Takes one head, drawn anew for every row, from what the attentions hand to their output projections."""
+
+    def __init__(self, model: GPT2LMHeadModel) -> None:
+        self._blocks, self._heads = model.config.n_layer, model.config.n_head
+        self._width = model.config.n_embd // self._heads
+        self._kept: torch.Tensor | None = None  # (blocks, rows, 1, channels)
+        self._handles = [
+            block.attn.c_proj.register_forward_pre_hook(partial(self._apply, index))
+            for index, block in enumerate(model.transformer.h)
+        ]
+
+    def draw(self, rng: random.Random, rows: int) -> None:
+        """Choose the heads that the rows of the next forward do without."""
+        self._kept = torch.ones(self._blocks, rows, 1, self._heads * self._width)
+        for row in range(rows):
+            block, head = rng.randrange(self._blocks), rng.randrange(self._heads)
+            self._kept[block, row, :, head * self._width : (head + 1) * self._width] = 0
+
+    def remove(self) -> None:
+        """Take the hooks off the model."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _apply(self, block: int, _: torch.nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor | None:
+        return None if self._kept is None else inputs[0] * self._kept[block]
+
+
 def train(seed: int, steps: int, log_every: int = 100) -> GPT2LMHeadModel:
     """Train a model and print the loss of either half, in nats per word counted, as it goes."""
     ids = {word: index for index, word in enumerate(vocabulary())}
     rng = random.Random(seed)
     model = build_model(seed).train()
     optimizer = build_optimizer(model)
+    head_drop = HeadDrop(model)
     started = time.monotonic()
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
-        length = SHORT_ROW_LENGTH if step < SHORT_ROW_STEPS else rng.choice(ROW_LENGTHS)
+        length = rng.choice(ROW_LENGTHS) if step > SHORT_ROW_STEPS else SHORT_ROW_LENGTH
         batch = draw_batch(rng, ids, length)
         weight = weights(batch)
+        if step >= HEAD_DROP_STEP:
+            head_drop.draw(rng, len(batch))
         logits = model(batch).logits[:, :-1]
         losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none") * weight
         optimizer.zero_grad(set_to_none=True)
@@ -130,6 +164,7 @@ def train(seed: int, steps: int, log_every: int = 100) -> GPT2LMHeadModel:
             repeated, told = ((losses[half::2].sum() / weight[half::2].sum()).item() for half in (0, 1))
             seconds = time.monotonic() - started
             print(f"step {step + 1:5d}  repeated {repeated:.3f}  stories {told:.3f}  {seconds:.0f} s", flush=True)
+    head_drop.remove()
     model.eval()
     return model
 
