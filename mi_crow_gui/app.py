@@ -36,11 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(describe())
         return 0
-    try:
-        application, window = _create(arguments)
-    except ImportError as error:
-        print(_explain_import(error), file=sys.stderr)
+    # Qt does not raise for most of them, it aborts.
+    problem = _missing_libraries()
+    if problem:
+        print(f"mi-crow-gui: {problem}", file=sys.stderr)
         return 1
+    application, window = _create(arguments)
     window.show()
     return application.exec()
 
@@ -64,15 +65,18 @@ def _create(arguments: Arguments) -> tuple[QApplication, MainWindow]:
     return application, compose(application, arguments)
 
 
-def _explain_import(error: ImportError) -> str:
-    """Say which system library Qt misses and how to get it, instead of the loader's words."""
+def _missing_libraries() -> str:
+    """What of the system Qt would miss, with the command that installs it; "" when nothing is missing."""
+    if not sys.platform.startswith("linux"):
+        return ""
     from mi_crow_gui.system_libraries import install_command, missing
 
-    libraries = missing()
+    offscreen = os.environ.get("QT_QPA_PLATFORM", "") in ("offscreen", "minimal")
+    libraries = missing(display=not offscreen)
     if not libraries:
-        return f"The window can't be opened: {error}."
+        return ""
     names = ", ".join(library.name for library in libraries)
-    return f"The window can't be opened because the system lacks {names}; install with: {install_command(libraries)}"
+    return f"the window can't be opened because the system lacks {names}; install with: {install_command(libraries)}"
 
 
 if __name__ == "__main__":

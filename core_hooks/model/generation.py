@@ -21,13 +21,13 @@ from core_hooks.model.forward import (
     model_inputs,
     top_candidates,
 )
-from core_hooks.model.prompt import token_text
+from core_hooks.model.prompt import continuation, token_text
 from core_hooks.model.summary import context_length
 from core_hooks.model.tokens import GenerationSettings, TokenSequence, TokenStep
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opened import OpenedModel
@@ -98,7 +98,7 @@ def generate(
         logits = logits_of(output)
         if logits is None:
             raise ModelError(f"{opened.summary.architecture} gives no logits over a vocabulary, so it can't generate.")
-        step = _choose(opened, logits[0, -1], sampler, number, len(tokens) + number - 1)
+        step = _choose(opened, logits[0, -1], sampler, number, len(tokens) + number - 1, memory.ids)
         steps.append(step)
         on_step(step)
         if step.token_id in ends:
@@ -129,6 +129,11 @@ class _Memory:
         self._decodes = kind_of(opened.model) == "seq2seq"
         self._ids = (decoder_start(opened.model),) if self._decodes else tokens.ids
         self._encoded: Any = None
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The sequence that is being continued."""
+        return self._ids
 
     @property
     def length(self) -> int:
@@ -177,7 +182,9 @@ class _Sampler:
         return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
 
 
-def _choose(opened: OpenedModel, row: torch.Tensor, sampler: _Sampler, number: int, position: int) -> TokenStep:
+def _choose(
+    opened: OpenedModel, row: torch.Tensor, sampler: _Sampler, number: int, position: int, before: Sequence[int]
+) -> TokenStep:
     if bool(torch.isnan(row).any()):
         after = "the prompt" if number == 1 else f"generated token {number - 1}"
         raise ModelError(
@@ -188,7 +195,15 @@ def _choose(opened: OpenedModel, row: torch.Tensor, sampler: _Sampler, number: i
     probability = next((c.probability for c in candidates if c.token_id == token_id), None)
     if probability is None:
         probability = float((row[token_id].float() - row.float().logsumexp(-1)).exp())
-    return TokenStep(number, position, token_id, token_text(opened, token_id), probability, candidates)
+    return TokenStep(
+        number,
+        position,
+        token_id,
+        token_text(opened, token_id),
+        probability,
+        candidates,
+        continuation(opened, before, token_id),
+    )
 
 
 def _end_tokens(opened: OpenedModel) -> frozenset[int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # A tokenizer holds every thread while it turns its result into Python lists: about 10 ms for this many characters.
 _PIECE = 20_000
 _LONGEST_WORDS = 40  # characters per token that no text exceeds for long
+_TAIL = 8  # tokens before one that decide how it is written
 
 
 def encode(opened: OpenedModel, text: str) -> TokenSequence:
@@ -86,6 +87,19 @@ def _said(opened: OpenedModel) -> Iterator[None]:
             f"The tokenizer of {opened.summary.name} fails on this text ({type(error).__name__}: {one_line(error)}); "
             "look at its files."
         ) from error
+
+
+def continuation(opened: OpenedModel, before: Sequence[int], token_id: int) -> str:
+    """Return what a token adds to the text of the tokens before it, a space between two words included.
+
+    Of a character that spans several tokens nothing is returned before its last one.
+    """
+    tail = list(before[-_TAIL:])
+    known, whole = decode(opened, tail), decode(opened, [*tail, token_id])
+    if whole.endswith("\N{REPLACEMENT CHARACTER}"):
+        return ""
+    known = known.rstrip("\N{REPLACEMENT CHARACTER}")
+    return whole[len(known) :] if whole.startswith(known) else token_text(opened, token_id)
 
 
 def _decode_alone(opened: OpenedModel, token_id: int) -> str:

@@ -55,7 +55,11 @@ class GenerationSettings:
 
 @dataclass(frozen=True, slots=True)
 class TokenStep:
-    """One generated token: its index in the whole sequence and what else could have been chosen."""
+    """One generated token: its index in the whole sequence and what else could have been chosen.
+
+    `text` is the token alone; `written` is what it adds to the text before it, with the space that a word-level
+    token alone does not have.
+    """
 
     step: int
     position: int
@@ -63,3 +67,4 @@ class TokenStep:
     text: str
     probability: float
     candidates: tuple[Candidate, ...] = ()
+    written: str = ""

@@ -83,7 +83,7 @@ def _generation(workspace: Workspace, names: list[str]) -> list[str]:
         "            code.set_step(step.step, tokens)",
         "",
         "    result = generate(opened, tokens, settings, cancel=threading.Event(), on_step=on_step, run=run)",
-        'print("".join(step.text for step in result.steps))',
+        'print("".join(step.written for step in result.steps))',
     ]
 
 

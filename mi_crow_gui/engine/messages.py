@@ -144,7 +144,7 @@ class RunOutcome:
     @property
     def text(self) -> str:
         """What was generated, as it is read."""
-        return "".join(step.text for step in self.generated)
+        return "".join(step.written for step in self.generated)
 
     @property
     def loss(self) -> float | None:

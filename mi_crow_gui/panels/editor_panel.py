@@ -117,6 +117,7 @@ class EditorPanel(QWidget):
         layout.addWidget(self._examples)
         layout.addWidget(self._edit, 1)
         layout.addWidget(self._list)
+        self._list.hide()
         self.set_site(None)
 
     # Setters

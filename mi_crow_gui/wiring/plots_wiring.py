@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Signal, Slot
 
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
@@ -62,9 +62,17 @@ class PlotsWiring(QObject):
     def inspect_with(self, panel: PlotPanel) -> None:
         """A plot outside the board, in the inspector, that follows the selection too."""
         self._inspected[panel.plot_id] = panel
+        # The board tells when its plots come to be seen; this one has to be watched.
+        panel.installEventFilter(self)
         panel.settingsChanged.connect(self._on_inspected_settings_changed)
         panel.tokenSelected.connect(self._on_token_selected)
         self._refresh()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A plot in the inspector came to be seen."""
+        if event.type() == QEvent.Type.Show:
+            self._refresh()
+        return False
 
     @Slot(object)
     def show_capture(self, frames: list[Frame]) -> None:

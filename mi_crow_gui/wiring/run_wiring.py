@@ -102,7 +102,7 @@ class RunWiring(QObject):
         if info is None or not new:
             return
         for step in new:
-            self._window.output.append_token(step.text)
+            self._window.output.append_token(step.written)
         self._shown_steps = len(steps)
         texts = (*info.tokens.texts, *(step.text for step in steps))
         self._window.prompt.set_tokens(texts, info.tokens.special, prompt_length=len(info.tokens))

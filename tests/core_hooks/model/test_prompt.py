@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core_hooks.model.errors import ModelError
-from core_hooks.model.prompt import decode, encode, token_text
+from core_hooks.model.prompt import continuation, decode, encode, token_text
 
 if TYPE_CHECKING:
     from core_hooks.model.opened import OpenedModel
@@ -102,3 +102,10 @@ def test_a_tokenizer_larger_than_the_model_is_found_before_the_forward(gpt2: Ope
     opened = dataclasses.replace(gpt2, tokenizer=lambda text, **options: {"input_ids": [3, 96]})
     with pytest.raises(ModelError, match="96 is not in this model's vocabulary"):
         encode(opened, "x")
+
+
+def test_a_word_level_token_is_written_with_the_space_that_it_lacks_alone(gpt2: OpenedModel) -> None:
+    ids = encode(gpt2, "Mary went to the store").ids
+    assert token_text(gpt2, ids[-1]) == "store"
+    assert continuation(gpt2, ids[:-1], ids[-1]) == " store"
+    assert continuation(gpt2, (), ids[0]) == "Mary"
