@@ -37,4 +37,4 @@ class UserCodeGuard:
             raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread), ctypes.py_object(ControllerInterrupted)
             )
-            return raised == 1
+            return bool(raised == 1)

@@ -70,15 +70,14 @@ def main() -> None:
         # All three from compiled files, as on a machine where the program has run before.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["PYTHONPYCACHEPREFIX"] = f"{home}/compiled"
-        for name, code in programs.items():
+        for code in programs.values():
             once(code, environment)
         for _ in range(ROUNDS):
             for name, code in programs.items():
                 times[name].append(once(code, environment))
     for name, found in times.items():
-        print(
-            f"{name:24} first paint after {statistics.median(found):7.0f} ms  (min {min(found):.0f}, max {max(found):.0f})"
-        )
+        middle, least, most = statistics.median(found), min(found), max(found)
+        print(f"{name:24} first paint after {middle:7.0f} ms  (min {least:.0f}, max {most:.0f})")
     pairs = zip(times["the inspector"], times["empty pyqtgraph window"], strict=True)
     print(
         f"inspector / pyqtgraph    {statistics.median(ours / other for ours, other in pairs):.2f}  (wanted: at most 1)"
