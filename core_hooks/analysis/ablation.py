@@ -12,6 +12,7 @@ from core_hooks.analysis.base_run import BaseRun, Site, run_base
 from core_hooks.analysis.metrics import Loss, Metric
 from core_hooks.analysis.parts import Handle, handles_of
 from core_hooks.analysis.sweep import Edit, Variant, sweep
+from core_hooks.model.architecture import kind_of
 from core_hooks.model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ def _prepare(
     seed: int,
     cancel: threading.Event | None,
 ) -> tuple[tuple[tuple[Handle, ...], ...], BaseRun, Callable[[Handle], Edit]]:
+    if isinstance(metric, Loss) and kind_of(opened.model) == "masked":
+        raise ModelError(f"{opened.summary.architecture} does not predict the next token, so it has no loss to add to.")
     handles = handles_of(opened, anatomy, part, tokens, cancel)
     sites = {handle.site for row in handles for handle in row}
     if part == "block":

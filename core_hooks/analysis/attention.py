@@ -100,7 +100,8 @@ def visit_patterns(
     """
     if kind_of(opened.model) == "seq2seq":
         raise ModelError(
-            f"{opened.summary.architecture} reads with one stack and writes with another; no patterns of it."
+            f"{opened.summary.architecture} reads with one stack and writes with another; attention is shown of models "
+            "that have a single one."
         )
     with_attention = [index for index, block in enumerate(anatomy.blocks) if block.attention]
     if not with_attention:

@@ -123,9 +123,7 @@ def run_rows(
     """
     name = opened.summary.architecture
     if kind_of(opened.model) == "seq2seq":
-        raise ModelError(
-            f"{name} reads a prompt with one stack and writes with another; experiments need a single one."
-        )
+        raise ModelError(f"{name} reads with one stack and writes with another; experiments need a single one.")
     if not len(tokens):
         raise ModelError("The prompt is empty; type some text.")
     inputs = _inputs(opened, tokens, rows, last_only)

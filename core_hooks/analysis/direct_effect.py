@@ -116,7 +116,7 @@ def direct_effect(
     writes = measure_writes(opened, anatomy, tokens, cancel)
     base = run_base(opened, anatomy, tokens, _sites(anatomy, writes), cancel=cancel)
     words = base.logits.shape[-1]
-    wrong = next((w for w in (word, against) if w >= words or w < (0 if w is word else -1)), None)
+    wrong = next((token for token in ((word,) if against < 0 else (word, against)) if not 0 <= token < words), None)
     if wrong is not None:
         raise ModelError(f"There is no word {wrong}: the vocabulary has {words:,}.")
     with torch.no_grad():
