@@ -26,6 +26,9 @@ class PlotKind:
         ``create(parent) -> PlotPanel``: makes the widget, in the GUI thread.
     order
         Place in menus.
+    analysis
+        Name of the analysis (`mi_crow_gui.engine.analyses`) whose result the plot shows in place of a frame; "" for
+        frames. The panel is an `AnalysisPanel` then, and `prepare` is given the result.
     """
 
     name: str
@@ -33,3 +36,4 @@ class PlotKind:
     prepare: Callable[[Frame, Any], Any]
     create: Callable[[Any], Any]
     order: int = 100
+    analysis: str = ""

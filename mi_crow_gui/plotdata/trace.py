@@ -46,6 +46,8 @@ class TraceDrawing(Drawing):
         Of the finite values, 0 and 0 if there is none.
     nan, infinite
         How many of the values are not finite.
+    first_ratio
+        The value of the token at position 0 by the median of those after it; 0 where that means nothing.
     """
 
     measured: np.ndarray
@@ -55,6 +57,7 @@ class TraceDrawing(Drawing):
     high: float
     nan: int
     infinite: int
+    first_ratio: float
 
     def table(self) -> Table:
         """Position and value of each row."""
@@ -73,7 +76,17 @@ def prepare_trace(frame: Frame, settings: TraceSettings) -> TraceDrawing:
         drawn[~finite] = np.nan
     kept = drawn[finite] if nan or infinite else drawn
     low, high = (float(kept.min()), float(kept.max())) if kept.size else (0.0, 0.0)
-    return TraceDrawing(frame, settings, rows, measured, drawn, title, low, high, nan, infinite)
+    ratio = _first_ratio(drawn) if rows.first == 0 and settings.measure != CHANNEL else 0.0
+    return TraceDrawing(frame, settings, rows, measured, drawn, title, low, high, nan, infinite, ratio)
+
+
+def _first_ratio(drawn: np.ndarray) -> float:
+    others = drawn[1:]
+    others = others[np.isfinite(others)]
+    if len(others) < 2 or not np.isfinite(drawn[0]):
+        return 0.0
+    median = float(np.median(others))
+    return float(drawn[0]) / median if median > 0 else 0.0
 
 
 def _measure(rows: Rows, settings: TraceSettings) -> tuple[np.ndarray, str]:

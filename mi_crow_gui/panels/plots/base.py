@@ -187,7 +187,8 @@ class PlotPanel(QWidget):
             return
         self._draw(drawing)
         self._mark_token(self._token)
-        note = self._note(drawing)
+        stage = {"before": "before controllers", "input": "input"}.get(drawing.frame.stage, "")
+        note = " · ".join(words for words in (self._note(drawing), stage) if words)
         self._foot.set_note(note)
         self.setAccessibleDescription(note)
         self._stack.setCurrentIndex(1)
@@ -352,8 +353,6 @@ class PlotPanel(QWidget):
             when = f"run {drawing.run} · step {drawing.step}"
             if drawing.rows.samples > 1:
                 when += f" · prompt {drawing.rows.sample + 1} of {drawing.rows.samples}"
-            if drawing.frame.stage == "before":
-                when += " · before controllers"
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""
         self._when.setText(when)

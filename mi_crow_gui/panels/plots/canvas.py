@@ -79,6 +79,8 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.fitting = False
 
     def _on_view_range_changed(self) -> None:
+        # pyqtgraph moves its items while it paints, which makes Qt paint everything a second time.
+        self.view.updateMatrix()
         self.viewChanged.emit()
 
     def _on_scene_mouse_moved(self, at: QPointF) -> None:

@@ -76,22 +76,13 @@ class TracePanel(PlotPanel):
     def _note(self, drawing: TraceDrawing) -> str:
         rows = drawing.rows
         words = [
-            self._first_words(drawing),
+            f"token 0 has {drawing.first_ratio:,.0f} × the median" if drawing.first_ratio >= _MUCH else "",
             self.not_finite_words(drawing.nan, drawing.infinite),
             self._dropped_words(),
             f"{drawing.title} of {plural(rows.count, rows.row)}",
             drawing.frame.dtype,
         ]
         return " · ".join(word for word in words if word)
-
-    def _first_words(self, drawing: TraceDrawing) -> str:
-        """Says why the others look flat when they do, for the first token's norm is often much larger."""
-        others = drawing.drawn[1:]
-        if drawing.rows.first != 0 or drawing.settings.measure == CHANNEL or len(others) < 2:
-            return ""
-        median = float(np.nanmedian(others)) if np.isfinite(others).any() else 0.0
-        ratio = drawing.drawn[0] / median if median > 0 else 0.0
-        return f"token 0 has {ratio:,.0f} × the median" if ratio >= _MUCH else ""
 
     def _mark_token(self, position: int | None) -> None:
         rows = self._drawing.rows

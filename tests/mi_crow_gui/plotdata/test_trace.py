@@ -43,6 +43,15 @@ def test_what_is_not_finite_is_a_gap_that_is_counted() -> None:
     assert np.isfinite([drawing.low, drawing.high]).all()
 
 
+def test_a_first_token_that_dwarfs_the_others_is_noticed() -> None:
+    values = noise(1, 50, 64)
+    values[0, 0] *= 150
+    assert 120 < prepare_trace(frame(values), TraceSettings()).first_ratio < 180
+    assert prepare_trace(frame(values), TraceSettings(hide_first=True)).first_ratio == 0
+    assert prepare_trace(frame(values, first_token=3), TraceSettings()).first_ratio == 0
+    assert prepare_trace(frame(values), TraceSettings(CHANNEL)).first_ratio == 0
+
+
 def test_float16_norms_do_not_overflow() -> None:
     values = np.full((1, 2, 4096), 60_000, np.float16)
     assert prepare_trace(frame(values), TraceSettings()).measured[0] == pytest.approx(float(values[0, 0, 0]) * 64)

@@ -1,0 +1,86 @@
+"""What every analysis of a run's tokens leaves for the plots: numbers that were computed on the model thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mi_crow_gui.plotdata.frame import Frame
+from mi_crow_gui.plotdata.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What was analysed.
+
+    Attributes
+    ----------
+    run
+        Number of the run whose tokens these are; 0 when they are no run's.
+    tokens
+        Their texts.
+    """
+
+    run: int
+    tokens: tuple[str, ...]
+
+    @property
+    def site(self) -> str:
+        """Dotted name of the module that it is about; "" when it is about the whole model."""
+        return ""
+
+    def frame(self, values: np.ndarray) -> Frame:
+        """The numbers as a plot's panel knows them."""
+        return Frame(
+            run=self.run,
+            step=0,
+            site=self.site,
+            hook_id="",
+            stage="after",
+            values=values,
+            shape=tuple(values.shape),
+            dtype=str(values.dtype),
+            tokens=self.tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """A matrix whose rows and columns have names.
+
+    Attributes
+    ----------
+    values
+        ``[rows, columns]``.
+    row, column
+        What a row and a column are called.
+    row_labels, column_labels
+        Name of each; ``""`` or missing where there is only its number.
+    """
+
+    values: np.ndarray
+    row: str
+    column: str
+    row_labels: tuple[str, ...] = ()
+    column_labels: tuple[str, ...] = ()
+
+    def rows(self) -> Rows:
+        """The same as the base of all plots knows it."""
+        return Rows(self.values, 0, self.row, self.column, self.row_labels, 0, 1)
+
+
+def block_names(count: int) -> tuple[str, ...]:
+    """Names of the places where a residual stream of `count` rows is read: before the first block, after each."""
+    return ("embedding", *(f"block {index}" for index in range(count - 1)))
+
+
+def frozen(values: Sequence[object] | np.ndarray, dtype: type | None = None) -> np.ndarray:
+    """An array that nobody writes to."""
+    array = np.asarray(values, dtype)
+    array.flags.writeable = False
+    return array
