@@ -90,6 +90,8 @@ class HookRun:
             self._eager.__exit__(*exc)
         for hook, state in self.states.items():
             hook.publish(state)
+        # A run that is kept, in a history say, keeps its counts and not the tensors.
+        self.states = {}
 
     @property
     def cancelled(self) -> bool:
@@ -100,7 +102,7 @@ class HookRun:
         """Include these hooks in the report, whether they fire or not."""
         for hook in hooks:
             if not self._silences(hook):
-                self._tallies.setdefault(hook, HookTally())
+                self.tally(hook)
 
     def _silences(self, hook: Hook) -> bool:
         return not self.controllers and hook.controls and not hook.detects
@@ -109,7 +111,7 @@ class HookRun:
         """Return the counts of one hook in this run."""
         found = self._tallies.get(hook)
         if found is None:
-            found = self._tallies[hook] = HookTally()
+            found = self._tallies[hook] = HookTally(layer=hook.site)
         return found
 
     def begin_forward(self, hooks: Iterable[Hook]) -> None:
@@ -119,7 +121,7 @@ class HookRun:
             if tally is not None:
                 tally.calls = 0
             elif self.controllers or not self._silences(hook):
-                self._tallies[hook] = HookTally()
+                self.tally(hook)
 
     def report(self) -> RunReport:
         """Return what every hook of the run did so far."""

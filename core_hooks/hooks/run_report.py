@@ -21,6 +21,7 @@ class HookTally:
     failed: int = 0
     missed: int = 0
     error: HookError | None = None
+    layer: str | None = None  # where the hook was attached when the run met it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ class RunReport:
 
 
 def _record(hook: Hook, tally: HookTally) -> HookRecord:
-    signature = hook.site if hook.site is not None else hook.layer_signature
+    site = tally.layer if tally.layer is not None else hook.site
+    signature = site if site is not None else hook.layer_signature
     return HookRecord(
         hook_id=hook.id,
         kind=type(hook).__name__,
