@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
 from mi_crow_gui.engine.messages import HookFailure, HookReport, HookState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from core_hooks.hooks.hook_error import HookError
@@ -99,6 +100,26 @@ class Attachments:
     def resume(self) -> None:
         """Put back what `suspend` took off."""
         self._attach()
+
+    @contextmanager
+    def aside(self, number: int, tokens: TokenSequence | None) -> Iterator[None]:
+        """Let controllers act in a forward that is no run's: nothing is captured, and nothing counted as fired."""
+        hooks = [entry.hook for entry in self._entries.values() if entry.hook is not None]
+        looking = [hook for hook in hooks if isinstance(hook, RecordingDetector) and hook.enabled]
+        fired = {hook: hook.fired for hook in hooks}
+        for hook in looking:
+            hook.disable()
+        for entry in self._entries.values():
+            if entry.code is not None and tokens is not None:
+                entry.code.begin(number, tokens)
+        try:
+            yield
+        finally:
+            for hook in looking:
+                hook.enable()
+            for entry in self._entries.values():
+                if entry.hook in fired:
+                    entry.fired_before += entry.hook.fired - fired[entry.hook]
 
     def begin_run(self, number: int, tokens: TokenSequence) -> None:
         """Give every hook a fresh start for a run over `tokens`."""

@@ -20,9 +20,19 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core_hooks.model.reference import ModelReference
-    from core_hooks.model.tokens import GenerationSettings
+    from core_hooks.model.tokens import GenerationSettings, TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
-    from mi_crow_gui.engine.messages import HookFailure, HookReport, OpenedModel, RunInfo, RunKind, RunOutcome
+    from mi_crow_gui.engine.messages import (
+        AnalysisProgress,
+        AnalysisRequest,
+        AnalysisResult,
+        HookFailure,
+        HookReport,
+        OpenedModel,
+        RunInfo,
+        RunKind,
+        RunOutcome,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +60,15 @@ class ModelService(QObject):
     framesArrived = Signal(object)
     warm = Signal()
     checked = Signal(object)
+    analysed = Signal(object)
+    analysisProgressed = Signal(object)
 
     _openWanted = Signal(object)
     _runWanted = Signal(object)
     _hooksWanted = Signal()
     _prepareWanted = Signal(int)
     _checkWanted = Signal(str)
+    _analysisWanted = Signal(object)
     _closeWanted = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -90,6 +103,7 @@ class ModelService(QObject):
         self._hooksWanted.connect(worker.take_hooks)
         self._prepareWanted.connect(worker.prepare)
         self._checkWanted.connect(worker.check_clean)
+        self._analysisWanted.connect(worker.analyse)
         self._closeWanted.connect(worker.close)
         worker.treeKnown.connect(self._on_worker_tree_known)
         worker.opened.connect(self._on_worker_opened)
@@ -101,6 +115,9 @@ class ModelService(QObject):
         worker.hookFailed.connect(self._on_worker_hook_failed)
         worker.hooksChanged.connect(self._on_worker_hooks_changed)
         worker.checked.connect(self._on_worker_checked)
+        worker.analysed.connect(self._on_worker_analysed)
+        worker.analysisProgressed.connect(self._on_worker_analysis_progressed)
+        worker.analysisFailed.connect(self._on_worker_analysis_failed)
         worker.warm.connect(self._on_worker_warm)
 
     # ---- what the window asks ----------------------------------------------------------------------------------
@@ -133,19 +150,33 @@ class ModelService(QObject):
         self._openWanted.emit(reference)
         return True
 
-    def start(self, kind: RunKind, prompt: str, settings: GenerationSettings, *, controllers: bool = True) -> int:
-        """Run a prompt; gives the number of the run, or 0 when there is no model or it is busy."""
+    def start(
+        self,
+        kind: RunKind,
+        prompt: str,
+        settings: GenerationSettings,
+        *,
+        controllers: bool = True,
+        continued: TokenSequence | None = None,
+    ) -> int:
+        """Run a prompt; gives the number of the run, or 0 when there is no model or it is busy.
+
+        `continued` are tokens that earlier steps generated behind the prompt; a step adds one more.
+        """
         if self._state != "ready":
             return 0
         self._run_number += 1
         self._worker.cancel.clear()
         if kind == "step":
-            settings = replace(settings, max_new_tokens=1)
+            # Another seed for every token, or sampling would draw the same way each time.
+            settings = replace(settings, max_new_tokens=1, seed=settings.seed + len(continued or ()))
         self._latest = {}
         self._set_state("running")
         self._feed.start()
         self._runWanted.emit(
-            RunRequest(self._run_number, kind, prompt, settings, self._hooks, controllers, self.memory_budget)
+            RunRequest(
+                self._run_number, kind, prompt, settings, self._hooks, controllers, self.memory_budget, continued
+            )
         )
         return self._run_number
 
@@ -155,6 +186,15 @@ class ModelService(QObject):
             return False
         self._set_state("running")
         self._checkWanted.emit(prompt)
+        return True
+
+    def analyse(self, request: AnalysisRequest) -> bool:
+        """Compute something over the tokens of a run (`analysed`); False when there is no model or it is busy."""
+        if self._state != "ready":
+            return False
+        self._worker.cancel.clear()
+        self._set_state("running")
+        self._analysisWanted.emit(request)
         return True
 
     def stop(self) -> None:
@@ -268,6 +308,21 @@ class ModelService(QObject):
     def _on_worker_checked(self, report: object) -> None:
         self._set_state("ready")
         self.checked.emit(report)
+
+    @Slot(object)
+    def _on_worker_analysed(self, result: AnalysisResult) -> None:
+        self._patience.stop()
+        self._hooksWanted.emit()
+        self._set_state("ready")
+        self.analysed.emit(result)
+
+    @Slot(object)
+    def _on_worker_analysis_progressed(self, progress: AnalysisProgress) -> None:
+        self.analysisProgressed.emit(progress)
+
+    @Slot(object)
+    def _on_worker_analysis_failed(self, failure: Failure) -> None:
+        self.failed.emit(failure)
 
     @Slot()
     def _on_worker_warm(self) -> None:

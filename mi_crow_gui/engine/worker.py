@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from mi_crow_gui.engine.messages import Failure, OpenedModel, RunInfo, RunOutcome, RunRequest
+from mi_crow_gui.engine.messages import (
+    AnalysisProgress,
+    AnalysisRequest,
+    AnalysisResult,
+    Failure,
+    OpenedModel,
+    RunInfo,
+    RunOutcome,
+    RunRequest,
+)
 from mi_crow_gui.engine.warm_up import set_threads, warm_up
 
 if TYPE_CHECKING:
@@ -45,6 +54,9 @@ class ModelWorker(QObject):
     hookFailed = Signal(object)
     hooksChanged = Signal(object)
     checked = Signal(object)
+    analysed = Signal(object)
+    analysisProgressed = Signal(object)
+    analysisFailed = Signal(object)
     warm = Signal()
 
     def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard) -> None:
@@ -172,6 +184,35 @@ class ModelWorker(QObject):
         finally:
             self._attachments.resume()
 
+    @Slot(object)
+    def analyse(self, request: AnalysisRequest) -> None:
+        """Compute what a view shows of a run's tokens; controllers act, detectors look away."""
+        from core_hooks.hooks.errors import RunCancelled
+        from core_hooks.model.errors import ModelError
+        from mi_crow_gui.engine.analyses import ANALYSES
+        from mi_crow_gui.engine.interrupt import ControllerInterrupted
+
+        assert self._model is not None
+        assert self._attachments is not None
+        self._apply_pending()
+
+        def progress(done: int, total: int) -> None:
+            self.analysisProgressed.emit(AnalysisProgress(request.name, done, total))
+
+        try:
+            with self._attachments.aside(request.run, request.tokens):
+                content = ANALYSES[request.name](self._model, request, self.cancel, progress)
+            result = AnalysisResult(request, content)
+        except (RunCancelled, ControllerInterrupted):
+            result = AnalysisResult(request, problem="This was stopped before its end.", cancelled=True)
+        except ModelError as error:
+            result = AnalysisResult(request, problem=str(error))
+        except Exception as error:  # noqa: BLE001 - the thread must answer whatever a model's code raises
+            message = " ".join(f"This could not be computed: {type(error).__name__}: {error}".split())
+            result = AnalysisResult(request, problem=message)
+            self.analysisFailed.emit(Failure("analysis", message, traceback.format_exc()))
+        self.analysed.emit(result)
+
     # ---- on the model thread -----------------------------------------------------------------------------------
 
     def _take(self, model: CoreModel) -> None:
@@ -186,13 +227,20 @@ class ModelWorker(QObject):
         self.opened.emit(OpenedModel(model.summary, model.tree))
 
     def _begin(self, request: RunRequest) -> Recording:
+        from core_hooks.model.errors import ModelError
         from core_hooks.model.prompt import encode
         from mi_crow_gui.engine.recording import Recording
 
         assert self._model is not None
         assert self._attachments is not None
         tokens = encode(self._model, request.prompt)
-        info = RunInfo(request.number, request.kind, request.prompt, tokens, request.settings)
+        if request.continued is not None:
+            tokens = tokens + request.continued
+            limit = self._model.summary.context_length
+            if 0 < limit < len(tokens):
+                raise ModelError(f"The model's context of {limit:,} tokens is full: begin again with a shorter prompt.")
+        continued = len(request.continued or ())
+        info = RunInfo(request.number, request.kind, request.prompt, tokens, request.settings, continued)
         recording = Recording(info, request, self._mailbox, self._attachments.captures())
         self._recording = recording
         self._attachments.begin_run(request.number, tokens)

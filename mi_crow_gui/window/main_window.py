@@ -75,6 +75,7 @@ class MainWindow(DialogWindow):
         self._workbench = Workbench()
         self.prompt = self._workbench.prompt
         self.output = self._workbench.output
+        self.generation_bar = self._workbench.generation_bar
         self._tabs = BottomTabs()
         self.editor = self._tabs.editor
         self.captures = self._tabs.captures

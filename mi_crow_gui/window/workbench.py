@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from mi_crow_gui.panels.generation_bar import GenerationBar
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.output_view import OutputView
 from mi_crow_gui.panels.prompt_panel import PromptPanel
@@ -21,6 +22,7 @@ class Workbench(QWidget):
         super().__init__(parent)
         self.prompt = PromptPanel()
         self.output = OutputView()
+        self.generation_bar = GenerationBar()
         self._plots = QStackedWidget()
         self._plots.setMinimumHeight(_LEAST_PLOTS)
         waiting = QLabel("Run a prompt to see the activations of the attached modules here.")
@@ -38,7 +40,13 @@ class Workbench(QWidget):
         self.output.setMinimumHeight(lines + round(frame))
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setObjectName("plotsAndOutput")
-        self.split.addWidget(self._plots)
+        plots_and_steps = QWidget()
+        above_output = QVBoxLayout(plots_and_steps)
+        above_output.setContentsMargins(0, 0, 0, 0)
+        above_output.setSpacing(0)
+        above_output.addWidget(self._plots, 1)
+        above_output.addWidget(self.generation_bar)
+        self.split.addWidget(plots_and_steps)
         self.split.addWidget(self.strip)
         self.split.setStretchFactor(0, 1)
         self.split.setCollapsible(0, False)

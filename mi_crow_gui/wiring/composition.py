@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
     from mi_crow_gui.arguments import Arguments
+    from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
     from mi_crow_gui.wiring.plots_wiring import PlotsWiring
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Composition(QObject):
         self._model.sessionNamed.connect(self._session.open_file)
         self._model.captureNamed.connect(self._captures.open_folder)
         self._plots: PlotsWiring | None = None
+        self._analyses: AnalysisWiring | None = None
         self._errand = Errand(parts, self._model, self._hooks, self._run, self._captures, self._settled)
         show_recent(parts)
         self._arrange()
@@ -95,13 +97,17 @@ class Composition(QObject):
         """The window can be seen; now what takes time."""
         from mi_crow_gui.panels.plots.board import PlotBoard
         from mi_crow_gui.panels.plots.registry import load
+        from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
+        from mi_crow_gui.wiring.scrub_wiring import ScrubWiring
 
         parts = self._parts
         registry = load(include_plugins=not parts.arguments.no_plugins)
         board = PlotBoard(registry.kinds, registry.unavailable)
         parts.window.install_plot_board(board)
         self._plots = PlotsWiring(parts, board, registry.kinds)
+        self._analyses = AnalysisWiring(parts, board, registry.kinds)
+        self._scrub = ScrubWiring(parts, self._plots)
         self._captures.framesRead.connect(self._plots.show_capture)
         self._view.add_plots(board)
         self._inspector.add_values(self._plots, registry.kinds)
@@ -112,7 +118,7 @@ class Composition(QObject):
         self._errand.start()
 
     def _settled(self) -> bool:
-        return self._plots is not None and self._plots.settled
+        return self._plots is not None and self._plots.settled and self._analyses is not None and self._analyses.settled
 
     def _close(self) -> bool:
         """End everything; the window closes after that. Nothing typed is lost: unsaved work is kept and offered."""

@@ -126,7 +126,7 @@ class ModelWiring(QObject):
             f"{summary.architecture}: {short_count(summary.parameters)} parameters, {byte_size(summary.bytes)}, "
             f"{plural(len(opened.tree), 'module')}"
         )
-        window.setWindowTitle(f"{summary.name} — Mi-Crow inspector[*]")
+        window.setWindowTitle(f"{summary.name}[*]")
         self._store.set_model(summary.reference)
         if self._is_demo(summary.reference):
             self._furnish_demo()

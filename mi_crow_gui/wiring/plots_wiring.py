@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Signal, Slot
 
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
+from mi_crow_gui.plotdata.scrubbing import frame_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,9 @@ class PlotsWiring(QObject):
         self._frames: dict[str, Frame] = {}
         self._shown: dict[str, Frame] = {}
         self._inspected: dict[str, PlotPanel] = {}
+        self._step: int | None = None
+        self._scrubbed: dict[str, Frame | None] = {}
+        self._prompt_tokens = 0
         board.plotCloseRequested.connect(self._on_board_plot_close_requested)
         board.plotAddRequested.connect(self._on_board_plot_add_requested)
         board.tabRenameRequested.connect(self._on_board_tab_rename_requested)
@@ -146,6 +150,7 @@ class PlotsWiring(QObject):
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         # What is on the screen belongs to an older run from now on, and says so until the new values arrive.
+        self._prompt_tokens = len(info.tokens)
         self._frames.clear()
         self._shown.clear()
         for panel in (*self._board.panels(), *self._inspected.values()):
@@ -187,7 +192,9 @@ class PlotsWiring(QObject):
 
     def _panels(self) -> list[PlotPanel]:
         inspected = [panel for panel in self._inspected.values() if panel.isVisible()]
-        return [*self._board.visible_panels(), *inspected]
+        # Plots of an analysis show no frames.
+        plots = [panel for panel in self._board.visible_panels() if not self._kinds[panel.kind].analysis]
+        return [*plots, *inspected]
 
     def _panel(self, plot_id: str) -> PlotPanel | None:
         return self._inspected.get(plot_id) or self._board.panel(plot_id)
@@ -205,9 +212,24 @@ class PlotsWiring(QObject):
         return self.frame_at(site) if site is not None else None
 
     def frame_at(self, site: str) -> Frame | None:
-        """The newest frame of a site; of one captured before and after its controllers, what went on."""
+        """The frame of a site that is to be shown; of one captured before and after its controllers, what went on."""
         found = [frame for frame in self._frames.values() if frame.site == site]
-        return max(found, key=lambda frame: frame.stage == "after") if found else None
+        if not found:
+            return None
+        newest = max(found, key=lambda frame: frame.stage == "after")
+        if self._step is None:
+            return newest
+        # The same object each time, so that a plot knows that it shows it already.
+        if newest.hook_id not in self._scrubbed:
+            self._scrubbed[newest.hook_id] = frame_until(newest, self._step, self._prompt_tokens)
+        return self._scrubbed[newest.hook_id]
+
+    def show_step(self, step: int | None) -> None:
+        """Show what every site held at a step of the last generation; None follows the newest again."""
+        if step != self._step:
+            self._step = step
+            self._scrubbed.clear()
+            self._refresh()
 
     @Slot(str, object)
     def _on_drawings_drawn(self, plot_id: str, drawing: Any) -> None:

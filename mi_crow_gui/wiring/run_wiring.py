@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from core_hooks.model.tokens import TokenSequence
 from mi_crow_gui.document.formatting import count, duration, number, plural
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class RunWiring(QObject):
         super().__init__(parts.window)
         self._store, self._service, self._window = parts.store, parts.service, parts.window
         self._info: RunInfo | None = None
+        self._outcome: RunOutcome | None = None
         self._shown_steps = 0
         window, prompt = parts.window, parts.window.prompt
         window.action("run").triggered.connect(self._on_run_triggered)
@@ -42,6 +44,7 @@ class RunWiring(QObject):
         self._service.runFinished.connect(self._on_service_run_finished)
         self._service.failed.connect(self._on_service_failed)
         self._service.checked.connect(self._on_service_checked)
+        self._service.modelOpened.connect(self._on_service_model_opened)
         self._on_store_changed("prompt")
         self._on_store_changed("generation")
 
@@ -51,10 +54,27 @@ class RunWiring(QObject):
         if self._service.state == "idle" or self._service.model is None:
             self._window.status.set_message("There is no model to run: open one first.")
             return 0
-        run = self._service.start(kind, workspace.prompt, workspace.generation, controllers=controllers)
+        continued = self._continued() if kind == "step" else None
+        run = self._service.start(
+            kind, workspace.prompt, workspace.generation, controllers=controllers, continued=continued
+        )
         if not run:
             self._window.status.set_message("Something is running already: stop it first (Esc).")
         return run
+
+    def _continued(self) -> TokenSequence | None:
+        """What was generated behind this prompt so far; None when the next step is the first."""
+        last = self._outcome
+        if last is None or last.info.kind == "run" or last.info.prompt != self._store.workspace.prompt:
+            return None
+        tokens, earlier = last.info.tokens, last.info.continued
+        start = len(tokens) - earlier
+        new = last.generated
+        return TokenSequence(
+            (*tokens.ids[start:], *(step.token_id for step in new)),
+            (*tokens.texts[start:], *(step.text for step in new)),
+            (*tokens.special[start:], *(False for _ in new)),
+        )
 
     @Slot()
     def _on_run_triggered(self) -> None:
@@ -90,9 +110,10 @@ class RunWiring(QObject):
         self._info = info
         self._shown_steps = 0
         window = self._window
-        window.prompt.set_tokens(info.tokens.texts, info.tokens.special)
+        prompt_length = len(info.tokens) - info.continued
+        window.prompt.set_tokens(info.tokens.texts, info.tokens.special, prompt_length)
         window.prompt.set_measure("")
-        window.output.set_text(info.prompt)
+        window.output.set_text(info.prompt, window.output.generated if info.continued else "")
         window.status.set_message(f"Run {info.number}: {plural(len(info.tokens), 'token')}")
         window.status.set_progress("Running", 0, info.settings.max_new_tokens if info.kind == "generate" else 0)
 
@@ -105,7 +126,7 @@ class RunWiring(QObject):
             self._window.output.append_token(step.written)
         self._shown_steps = len(steps)
         texts = (*info.tokens.texts, *(step.text for step in steps))
-        self._window.prompt.set_tokens(texts, info.tokens.special, prompt_length=len(info.tokens))
+        self._window.prompt.set_tokens(texts, info.tokens.special, prompt_length=len(info.tokens) - info.continued)
         if info.kind == "generate":
             total = info.settings.max_new_tokens
             self._window.status.set_progress(f"Running token {len(steps)}/{total}", len(steps), total)
@@ -113,6 +134,7 @@ class RunWiring(QObject):
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
         window = self._window
+        self._outcome = outcome
         self._on_service_steps_arrived(outcome.generated)
         window.status.clear_progress()
         window.status.set_dropped(outcome.dropped)
@@ -121,6 +143,11 @@ class RunWiring(QObject):
         window.status.set_message(summary(outcome))
         for note in outcome.notes:
             log.info("%s", note)
+
+    @Slot(object)
+    def _on_service_model_opened(self, opened: object) -> None:
+        # Another model's tokens are nothing to continue.
+        self._outcome = None
 
     @Slot(object)
     def _on_service_checked(self, report: CleanReport) -> None:

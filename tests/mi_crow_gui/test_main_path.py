@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QLineEdit,
     QPlainTextEdit,
+    QSlider,
     QSpinBox,
     QTableView,
     QTabWidget,
@@ -126,6 +127,19 @@ def test_values_arrive_in_the_plots_while_it_generates(driver: Driver, qtbot: Qt
     assert {panel.property("site") for panel in panels if panel.isVisible()} == {SITE}
     assert len(set(seen)) > 1, "values arrived before the end"
     assert driver.find(QWidget, "outputView").toPlainText().strip()
+
+
+def test_steps_write_what_a_generation_writes_one_token_at_a_time(driver: Driver) -> None:
+    driver.open_demo()
+    driver.prompt("marble owl ticket Grace storm marble owl")
+    driver.find(QSpinBox, "maxNewTokens").setValue(4)
+    whole = driver.run("generate")
+    driver.prompt("marble owl ticket Grace storm marble owl ")
+    driver.prompt("marble owl ticket Grace storm marble owl")
+    driver.run("run")
+    stepped = [driver.run("step").generated[0].token_id for _ in range(4)]
+    assert stepped == [step.token_id for step in whole.generated]
+    assert driver.find(QWidget, "outputView").toPlainText() == "marble owl ticket Grace storm marble owl" + whole.text
 
 
 def test_stop_is_enabled_only_while_something_runs_and_stops_it(driver: Driver, qtbot: QtBot) -> None:
@@ -282,3 +296,24 @@ def test_a_glob_that_matches_nothing_says_so(driver: Driver) -> None:
     driver.open_demo()
     driver.find(QLineEdit, "moduleFilter").setText("no.such.*")
     assert not driver.find(QAbstractButton, "attachAllMatches").isEnabled()
+
+
+def test_the_slider_goes_back_to_what_a_site_held_at_a_step(driver: Driver, qtbot: QtBot) -> None:
+    driver.open_demo()
+    driver.prompt("marble owl ticket Grace storm marble owl")
+    driver.tick(SITE)
+    driver.find(QSpinBox, "maxNewTokens").setValue(6)
+    slider = driver.find(QSlider, "generationSlider")
+    assert not slider.isVisible()
+    driver.run("generate")
+    whole = next(iter(driver.window.service.frames().values())).frame.values
+    heatmap = next(panel for panel in driver.window.plot_board.panels() if panel.kind == "heatmap")
+    assert (slider.minimum(), slider.maximum(), slider.value()) == (0, 5, 5)
+    slider.setValue(2)
+    qtbot.waitUntil(lambda: heatmap.drawing is not None and heatmap.drawing.step == 2)
+    np.testing.assert_array_equal(heatmap.drawing.frame.values, whole[:, :9])
+    driver.find(QAbstractButton, "generationNewest").click()
+    qtbot.waitUntil(lambda: heatmap.drawing.step == 5)
+    np.testing.assert_array_equal(heatmap.drawing.frame.values, whole)
+    driver.run("run")
+    assert not slider.isVisible()

@@ -1,0 +1,185 @@
+"""Plots that show an analysis in place of a frame: asked for when a run has ended and somebody can see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Slot
+
+from mi_crow_gui.document.workspace import PlotSpec
+from mi_crow_gui.engine.drawing_pool import DrawingWish
+from mi_crow_gui.engine.messages import AnalysisRequest
+from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core_hooks.model.tokens import TokenSequence
+    from mi_crow_gui.engine.messages import AnalysisProgress, AnalysisResult, RunInfo, RunOutcome
+    from mi_crow_gui.panels.plots.board import PlotBoard
+    from mi_crow_gui.plotdata.kind import PlotKind
+    from mi_crow_gui.wiring.parts import Parts
+
+HEAD_MAP, HEADS_TAB = "head_map", "Heads"
+
+
+class AnalysisWiring(QObject):
+    """Asks for one analysis at a time, keeps the results of the newest run, and hands them to the plots.
+
+    Several plots with the same wish share one result; a hidden plot wishes nothing.
+    """
+
+    def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
+        super().__init__(parts.window)
+        self._parts, self._board, self._kinds = parts, board, kinds
+        self._run = 0
+        self._tokens: TokenSequence | None = None
+        self._results: dict[AnalysisRequest, AnalysisResult] = {}
+        self._asked: AnalysisRequest | None = None
+        # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
+        self._awake = False
+        self._shown: dict[str, tuple[object, Any]] = {}
+        service = parts.service
+        board.visibilityChanged.connect(self._refresh)
+        board.settingsChanged.connect(self._on_board_settings_changed)
+        parts.store.changed.connect(self._on_store_changed)
+        service.runStarted.connect(self._on_service_run_started)
+        service.runFinished.connect(self._on_service_run_finished)
+        service.modelOpened.connect(self._on_service_model_opened)
+        service.stateChanged.connect(self._on_service_state_changed)
+        service.checked.connect(self._refresh)
+        service.analysed.connect(self._on_service_analysed)
+        service.analysisProgressed.connect(self._on_service_analysis_progressed)
+        parts.drawings.drawn.connect(self._on_drawings_drawn)
+        parts.window.action("mapHeads").triggered.connect(self._on_map_heads_triggered)
+        parts.window.action("mapHeads").setEnabled(service.state == "ready")
+
+    @property
+    def settled(self) -> bool:
+        """True when no plot that can be seen waits for its analysis."""
+        return self._asked is None
+
+    # ---- what changes what is wanted ---------------------------------------------------------------------------
+
+    @Slot(object)
+    def _on_service_run_started(self, info: RunInfo) -> None:
+        self._run, self._tokens = 0, None
+        self._results = {request: result for request, result in self._results.items() if not request.run}
+        self._shown.clear()
+
+    @Slot(object)
+    def _on_service_run_finished(self, outcome: RunOutcome) -> None:
+        info, steps = outcome.info, outcome.generated
+        self._run, self._awake = info.number, True
+        self._tokens = info.tokens + type(info.tokens)(
+            tuple(step.token_id for step in steps), tuple(step.text for step in steps), (False,) * len(steps)
+        )
+        self._refresh()
+
+    @Slot(object)
+    def _on_service_model_opened(self, opened: object) -> None:
+        self._run, self._tokens, self._awake = 0, None, False
+        self._results.clear()
+        self._shown.clear()
+        self._refresh()
+
+    @Slot(str)
+    def _on_service_state_changed(self, state: str) -> None:
+        self._parts.window.action("mapHeads").setEnabled(state == "ready")
+
+    @Slot(str)
+    def _on_board_settings_changed(self, plot_id: str) -> None:
+        self._shown.pop(plot_id, None)
+        self._refresh()
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        if topic == "plots":
+            self._refresh()
+
+    @Slot()
+    def _on_map_heads_triggered(self) -> None:
+        """Show the head map, on a tab of its own unless there is one already, and measure anew."""
+        if HEAD_MAP not in self._kinds:
+            return
+        store = self._parts.store
+        spec = next((plot for plot in store.workspace.plots if plot.kind == HEAD_MAP), None)
+        if spec is None:
+            spec = PlotSpec(HEAD_MAP, tab=HEADS_TAB)
+            store.add_plot(spec)
+        panel = self._board.panel(spec.id)
+        if panel is None:
+            return
+        self._results = {request: kept for request, kept in self._results.items() if request.run}
+        self._shown.pop(spec.id, None)
+        self._awake = True
+        self._parts.window.show_workbench()
+        page = next((i for i in range(self._board.count()) if self._board.widget(i).isAncestorOf(panel)), -1)
+        self._board.setCurrentIndex(page)
+        self._refresh()
+
+    # ---- asking and showing ------------------------------------------------------------------------------------
+
+    def _panels(self) -> list[AnalysisPanel]:
+        return [panel for panel in self._board.visible_panels() if isinstance(panel, AnalysisPanel)]
+
+    def _wishes(self, panel: AnalysisPanel) -> list[AnalysisRequest]:
+        """What a plot needs: its analysis, and whatever else was clicked for in it."""
+        name = self._kinds[panel.kind].analysis
+        if not panel.of_run():
+            return [AnalysisRequest(name, 0, None, panel.parameters())] if self._awake else []
+        if self._tokens is None or not len(self._tokens):
+            return []
+        run, tokens = self._run, self._tokens
+        return [AnalysisRequest(name, run, tokens, panel.parameters())] + [
+            AnalysisRequest(other, run, tokens, parameters) for other, parameters in panel.further()
+        ]
+
+    @Slot()
+    def _refresh(self) -> None:
+        for panel in self._panels():
+            for place, wish in enumerate(self._wishes(panel)):
+                result = self._results.get(wish)
+                if result is None:
+                    self._ask(wish)
+                elif place:
+                    panel.show_further(result.content, result.problem)
+                else:
+                    self._show(panel, result)
+
+    def _ask(self, wish: AnalysisRequest) -> None:
+        if self._asked is None and self._parts.service.analyse(wish):
+            self._asked = wish
+
+    def _show(self, panel: AnalysisPanel, result: AnalysisResult) -> None:
+        shown = (result, panel.settings())
+        if self._shown.get(panel.plot_id) == shown:
+            return
+        self._shown[panel.plot_id] = shown
+        if result.content is None:
+            panel.show_problem(f"Stopped before its end. {panel.hint}" if result.cancelled else result.problem)
+            return
+        prepare = self._kinds[panel.kind].prepare
+        self._parts.drawings.ask(DrawingWish(panel.plot_id, result.content, panel.settings(), prepare))
+
+    @Slot(object)
+    def _on_service_analysis_progressed(self, progress: AnalysisProgress) -> None:
+        title = next((kind.title for kind in self._kinds.values() if kind.analysis == progress.name), progress.name)
+        self._parts.window.status.set_progress(title, progress.done, progress.total)
+
+    @Slot(object)
+    def _on_service_analysed(self, result: AnalysisResult) -> None:
+        if result.request != self._asked:
+            return
+        self._asked = None
+        self._parts.window.status.clear_progress()
+        # A run may have begun, or another model come, between the question and the answer.
+        if result.request.run in (0, self._run):
+            self._results[result.request] = result
+        self._refresh()
+
+    @Slot(str, object)
+    def _on_drawings_drawn(self, plot_id: str, drawing: Any) -> None:
+        panel, shown = self._board.panel(plot_id), self._shown.get(plot_id)
+        if isinstance(panel, AnalysisPanel) and shown is not None and drawing.content is shown[0].content:
+            panel.show_drawing(drawing)
