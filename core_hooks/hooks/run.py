@@ -30,7 +30,8 @@ class HookRun:
 
     The run belongs to the thread (or asyncio task) that entered it: what detectors capture, whether
     controllers act and what is counted is kept apart from every other run, also when two threads run the same
-    model. When the run ends, what its detectors captured becomes what they show outside of any run.
+    model. When the run ends, what its detectors captured becomes what they show outside of any run, or in the
+    run around it.
 
     Parameters
     ----------
@@ -88,8 +89,12 @@ class HookRun:
         active_runs.remove(self)
         if self._eager is not None:
             self._eager.__exit__(*exc)
-        for hook, state in self.states.items():
-            hook.publish(state)
+        outer = _current.get()
+        if outer is not None:
+            outer.states.update(self.states)
+        else:
+            for hook, state in self.states.items():
+                hook.publish(state)
         # A run that is kept, in a history say, keeps its counts and not the tensors.
         self.states = {}
 

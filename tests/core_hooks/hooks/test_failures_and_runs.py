@@ -175,6 +175,17 @@ def test_the_report_of_a_run_counts_only_its_own_calls() -> None:
     assert detector.fired == 4
 
 
+def test_what_an_inner_run_captured_belongs_to_the_run_around_it_too() -> None:
+    model, detector = chain(), LayerActivationDetector("1")
+    with attach(model, {"1": detector}), HookRun(1):
+        model(X)
+        with HookRun(2):
+            model(X + 1)
+            inner = detector.get_captured()
+        assert detector.get_captured() is inner
+    assert detector.get_captured() is inner
+
+
 def test_a_run_that_is_kept_remembers_its_layers_and_lets_go_of_its_tensors() -> None:
     model, detector = chain(), LayerActivationDetector("any")
     with attach(model, {"1": detector}), HookRun(1) as run:
