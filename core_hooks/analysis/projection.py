@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core_hooks.hooks.errors import RunCancelled
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
@@ -44,7 +46,7 @@ class Projection:
 
 def principal_components(
     values: np.ndarray, components: int = 2, *, cancel: threading.Event | None = None
-) -> Projection | None:
+) -> Projection:
     """Project vectors on the axes along which they vary most (Pearson, 1901).
 
     The spectrum is computed whole where that takes seconds, from the smaller of the two products of the values with
@@ -60,41 +62,31 @@ def principal_components(
     cancel
         Checked between blocks.
 
-    Returns
-    -------
-    Projection or None
-        None when cancelled.
-
     Raises
     ------
     ValueError
         When `values` is not two-dimensional, or fewer than two vectors are finite.
+    RunCancelled
+        `cancel` was set.
     """
     if values.ndim != 2 or components < 1:
         raise ValueError(f"Values of shape {values.shape} on {components} axes: [vectors, channels] is needed.")
     blocks = _Blocks(values, cancel)
-    try:
-        if blocks.count < 2:
-            raise ValueError(f"{blocks.count} finite vectors can't be projected: give at least two.")
-        wanted = min(components, blocks.count - 1, values.shape[1])
-        small = min(blocks.count, values.shape[1])
-        if 2.0 * blocks.count * values.shape[1] * small <= _EXACT_WORK:
-            axes, variances = _exact(blocks, wanted)
-        else:
-            axes, variances = _iterated(blocks, wanted)
-        largest = np.abs(axes).argmax(1)
-        axes *= np.where(axes[np.arange(len(axes)), largest] < 0, -1, 1)[:, None].astype(axes.dtype)
-        points = np.full((values.shape[0], len(axes)), np.nan, np.float32)
-        for rows, block in blocks:
-            points[rows] = block @ axes.T
-    except _Cancelled:
-        return None
+    if blocks.count < 2:
+        raise ValueError(f"{blocks.count} finite vectors can't be projected: give at least two.")
+    wanted = min(components, blocks.count - 1, values.shape[1])
+    small = min(blocks.count, values.shape[1])
+    if 2.0 * blocks.count * values.shape[1] * small <= _EXACT_WORK:
+        axes, variances = _exact(blocks, wanted)
+    else:
+        axes, variances = _iterated(blocks, wanted)
+    largest = np.abs(axes).argmax(1)
+    axes *= np.where(axes[np.arange(len(axes)), largest] < 0, -1, 1)[:, None].astype(axes.dtype)
+    points = np.full((values.shape[0], len(axes)), np.nan, np.float32)
+    for rows, block in blocks:
+        points[rows] = block @ axes.T
     explained = variances / blocks.variance if blocks.variance else np.zeros(len(axes))
     return Projection(points, axes, explained, blocks.mean, values.shape[0] - blocks.count)
-
-
-class _Cancelled(Exception):
-    """The cancel event was set."""
 
 
 class _Blocks:
@@ -123,7 +115,7 @@ class _Blocks:
 
     def _check(self) -> None:
         if self._cancel is not None and self._cancel.is_set():
-            raise _Cancelled
+            raise RunCancelled("The projection was cancelled.")
 
 
 def _exact(blocks: _Blocks, wanted: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
 from core_hooks.analysis.next_token import next_token
 from core_hooks.model.errors import ModelError
-from tests.core_hooks.analysis.subjects import Subject
+
+if TYPE_CHECKING:
+    from tests.core_hooks.analysis.subjects import Subject
 
 
 def test_the_candidates_are_the_likeliest_words_with_their_probabilities(demo: Subject) -> None:
