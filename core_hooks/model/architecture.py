@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
 from core_hooks.model.errors import ModelError
@@ -131,17 +130,14 @@ def build_without_weights(cls: type[PreTrainedModel], config: PreTrainedConfig, 
     for name, value in config.to_dict().items():
         if isinstance(value, int) and value > _MOST_MODULES and _COUNTS.match(name):
             raise ModelError(f"The config asks for {value:,} in {name}, more than can be built; correct config.json.")
-    with ExitStack() as stack:
-        stack.enter_context(quiet_transformers())
-        stack.enter_context(torch.device("meta"))
-        stack.enter_context(no_init_weights())
-        try:
+    try:
+        with quiet_transformers(), torch.device("meta"), no_init_weights():
             model = cls._from_config(config, dtype=dtype)
             model.tie_weights()
-        except Exception as error:
-            raise ModelError(
-                f"{cls.__name__} can't be built from this config: {one_line(error)}. Correct config.json."
-            ) from error
+    except Exception as error:
+        raise ModelError(
+            f"{cls.__name__} can't be built from this config: {one_line(error)}. Correct config.json."
+        ) from error
     return model
 
 

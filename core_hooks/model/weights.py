@@ -2,72 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from core_hooks.model.architecture import one_line
+from core_hooks.model.assignment import assign_weights
 from core_hooks.model.errors import ModelError, OpeningCancelled
 from core_hooks.model.libraries import quiet_transformers
-from core_hooks.model.reference import OpenProgress
+from core_hooks.model.reading import MappedTensor, Reading
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
-    import torch
     from transformers import PreTrainedModel
 
     from core_hooks.model.checkpoint import Checkpoint
     from core_hooks.model.opening import Outline
-    from core_hooks.model.reference import ModelReference
-
-
-class _Reading:
-    """The progress and the cancel that all tensors of one opening share; called from the loader's threads."""
-
-    def __init__(
-        self, total: int, on_progress: Callable[[OpenProgress], None] | None, cancel: threading.Event | None
-    ) -> None:
-        self._total = total
-        self._done = 0
-        self._told = 0
-        self._on_progress = on_progress
-        self._cancel = cancel
-        self._lock = threading.Lock()
-
-    def check(self) -> None:
-        if self._cancel is not None and self._cancel.is_set():
-            raise OpeningCancelled
-
-    def add(self, nbytes: int) -> None:
-        if self._on_progress is None:
-            return
-        with self._lock:
-            self._done += nbytes
-            # A hundred reports are enough for any bar; one per tensor of a large model would be thousands.
-            if self._done - self._told >= self._total // 100 or self._done == self._total:
-                self._told = self._done
-                self._on_progress(OpenProgress("Reading weights", self._done, self._total, "bytes"))
-
-
-class _MappedTensor:
-    """A tensor in a file that transformers reads when it needs it, by ``tensor[...]`` as with its own slices."""
-
-    def __init__(self, tensor: Any, nbytes: int, reading: _Reading) -> None:
-        self._slice = tensor
-        self._nbytes = nbytes
-        self._reading = reading
-
-    def __getitem__(self, index: Any) -> torch.Tensor:
-        self._reading.check()
-        tensor = self._slice[index]
-        self._reading.add(self._nbytes)
-        return tensor
-
-    def get_shape(self) -> list[int]:
-        return self._slice.get_shape()
-
-    def get_dtype(self) -> str:
-        return self._slice.get_dtype()
+    from core_hooks.model.reference import ModelReference, OpenProgress
 
 
 def load_weights(
@@ -77,6 +28,9 @@ def load_weights(
     cancel: threading.Event | None,
 ) -> tuple[PreTrainedModel, tuple[str, ...]]:
     """Return the model with its weights, and sentences about what did not fit exactly but does no harm.
+
+    A checkpoint that fits the skeleton tensor by tensor is put into it; any other is left to transformers, which
+    knows how to rename, split, fuse and convert.
 
     Tensors stay mapped from the file where neither dtype nor device changes, so that reading costs what the disk
     costs and memory is shared with the file cache; a checkpoint must not be overwritten in place while open.
@@ -91,15 +45,18 @@ def load_weights(
     from safetensors import safe_open
 
     checkpoint, config = outline.checkpoint, outline.config
-    reading = _Reading(checkpoint.nbytes, on_progress, cancel)
+    reading = Reading(checkpoint.nbytes, on_progress, cancel)
     state: dict[str, Any] = {}
     with quiet_transformers():
         try:
+            if reference.device == "cpu" and assign_weights(outline, reading):
+                config.name_or_path = str(checkpoint.folder)
+                return cast("PreTrainedModel", outline.skeleton), ()
             for path in checkpoint.weights:
                 file = safe_open(str(path), framework="pt", device="cpu")
                 for name in file.keys():  # noqa: SIM118 - the file is no mapping
                     nbytes = checkpoint.tensors[name].nbytes
-                    state[name] = _MappedTensor(file.get_slice(name), nbytes, reading)
+                    state[name] = MappedTensor(file.get_slice(name), nbytes, reading)
             options: dict[str, Any] = {
                 "dtype": outline.dtype,
                 "output_loading_info": True,

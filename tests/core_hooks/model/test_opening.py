@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy as copy_module
 import dataclasses
 import json
 import shutil
@@ -14,7 +15,8 @@ from core_hooks.model.errors import ModelError, OpeningCancelled
 from core_hooks.model.estimate import estimate
 from core_hooks.model.opening import open_model, open_tree
 from core_hooks.model.reference import ModelReference, OpenProgress
-from tests.core_hooks.model.tiny import save_folder, tiny_model
+from core_hooks.model.tree import build_tree
+from tests.core_hooks.model.tiny import FAMILIES, save_folder, tiny_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,44 @@ def test_the_summary_says_what_the_config_and_the_weights_say(gpt2: OpenedModel)
     assert (summary.heads, summary.width, summary.has_tokenizer) == (4, 32, True)
     assert summary.parameters == sum(p.numel() for p in gpt2.model.parameters())
     assert (summary.bytes, summary.dtype, summary.device) == (4 * summary.parameters, "float32", "cpu")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("model_type", [*FAMILIES, "vit"])
+def test_every_parameter_and_buffer_is_that_of_from_pretrained(model_type: str, dtype: str, tmp_path: Path) -> None:
+    model = copy_module.deepcopy(tiny_model(model_type)).to(getattr(torch, dtype))
+    model.config.dtype = dtype
+    model.save_pretrained(tmp_path)
+    plain = type(model).from_pretrained(tmp_path)
+    opened = open_folder(tmp_path)
+    assert opened.notes[1:] == ()
+    for named in ("named_parameters", "named_buffers"):
+        ours = dict(getattr(opened.model, named)(remove_duplicate=False))
+        theirs = dict(getattr(plain, named)(remove_duplicate=False))
+        assert ours.keys() == theirs.keys()
+        for name, tensor in ours.items():
+            assert tensor.dtype == theirs[name].dtype
+            assert torch.equal(tensor, theirs[name]), name
+    assert [r.tied_to for r in opened.tree] == [r.tied_to for r in build_tree(plain)]
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "llama", "bert", "t5", "gemma2"])
+def test_a_plain_checkpoint_is_put_straight_into_the_skeleton(
+    model_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_folder(tmp_path, model_type)
+    monkeypatch.setattr(type(tiny_model(model_type)), "from_pretrained", None)
+    assert open_folder(folder).summary.blocks == 3
+
+
+def test_a_tied_weight_that_is_stored_twice_is_left_to_transformers(copy: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(copy / "model.safetensors")
+    weights["lm_head.weight"] = weights["transformer.wte.weight"] + 1
+    save_file(weights, copy / "model.safetensors", {"format": "pt"})
+    plain = AutoModelForCausalLM.from_pretrained(copy)
+    assert torch.equal(open_folder(copy).model.lm_head.weight, plain.lm_head.weight)
 
 
 def test_the_hierarchy_arrives_before_the_weights_and_stays_the_same(gpt2_folder: Path) -> None:
