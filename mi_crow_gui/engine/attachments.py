@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import torch
-    from core_hooks.hooks.hook_error import HookError
+    from core_hooks.hooks.errors import HookError
 
     from core_hooks.capture.record import CaptureRecord
     from core_hooks.hooks.attachment import Attachment

@@ -38,14 +38,14 @@ def test_a_slow_plot_draws_only_the_newest_frame_that_came_meanwhile(qtbot: QtBo
         go_on.wait(5)
         return given.step
 
-    for step in range(1):
-        pool.ask(DrawingWish("p", frame(step), None, prepare))
+    pool.ask(DrawingWish("p", frame(0), None, prepare))
     assert began.wait(5)
     for step in range(1, 6):
         pool.ask(DrawingWish("p", frame(step), None, prepare))
     go_on.set()
-    qtbot.waitUntil(lambda: len(drawn) == 2)
-    assert drawn == [("p", 0), ("p", 5)]
+    qtbot.waitUntil(lambda: not pool.busy)
+    # The first may be overtaken too, while it waits for its beat.
+    assert drawn in ([("p", 0), ("p", 5)], [("p", 5)])
 
 
 def test_a_plot_that_fails_says_so_and_the_others_go_on(qtbot: QtBot, pool: DrawingPool) -> None:
