@@ -39,7 +39,8 @@ def open_model(
     reference
         The model and the choices made for it.
     on_progress
-        Called with what is being done; while weights are read, from the loader's threads, one at a time.
+        Called with what is being done; while weights are read for another device than the processor, from the
+        loader's threads, one at a time.
     on_tree
         Called once with the hierarchy, on the calling thread, before any weight is read.
     cancel

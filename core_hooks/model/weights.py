@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 from core_hooks.model.architecture import one_line
 from core_hooks.model.assignment import assign_weights
 from core_hooks.model.errors import ModelError, OpeningCancelled
-from core_hooks.model.libraries import quiet_transformers
+from core_hooks.model.libraries import one_reader, quiet_transformers
 from core_hooks.model.reading import MappedTensor, Reading
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def load_weights(
     checkpoint, config = outline.checkpoint, outline.config
     reading = Reading(checkpoint.nbytes, on_progress, cancel)
     state: dict[str, Any] = {}
-    with quiet_transformers():
+    with quiet_transformers(), one_reader() if reference.device == "cpu" else nullcontext():
         try:
             if reference.device == "cpu" and assign_weights(outline, reading):
                 config.name_or_path = str(checkpoint.folder)

@@ -352,3 +352,43 @@ def test_code_that_comes_with_a_model_is_not_run_without_consent(copy: Path) -> 
 def test_an_unknown_hub_id_is_refused_while_offline(tmp_path: Path) -> None:
     assert "local cache" in refusal("nobody/has-this-model")
     assert "neither" in refusal("not a hub id")
+
+
+CODE = """
+import torch
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+class Config(PreTrainedConfig):
+    model_type = "homemade"
+
+class Model(PreTrainedModel):
+    config_class = Config
+    _tied_weights_keys = {}
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = nn.Embedding(20, 4)
+        self.post_init()
+
+    def forward(self, input_ids):
+        return self.embed(input_ids)
+"""
+
+
+def test_code_that_comes_with_a_model_runs_after_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors.torch import save_file
+
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "code.py").write_text(CODE)
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "homemade", "auto_map": {"AutoConfig": "code.Config", "AutoModel": "code.Model"}})
+    )
+    weight = torch.arange(80.0).reshape(20, 4)
+    save_file({"embed.weight": weight}, folder / "model.safetensors", {"format": "pt"})
+    assert "code.py" in refusal(folder)
+    opened = open_folder(folder, trust_code=True)
+    assert opened.summary.architecture == "Model"
+    assert torch.equal(opened.model(torch.tensor([3])), weight[3:4])
