@@ -24,13 +24,14 @@ class Scale:
     """A range of values with ``low < high``.
 
     `diverging`: the data has both signs, so it gets a map with a neutral middle, and the range is centred on zero.
-    `note` says in words what the range is.
+    `note` says in words what the range is; `whole`: its values are whole numbers.
     """
 
     low: float
     high: float
     diverging: bool
     note: str
+    whole: bool = False
 
 
 def colour_scale(

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mi_crow_gui.document.formatting import number
+from mi_crow_gui.document.formatting import count, number
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.colours import VALUES
 
@@ -21,10 +21,11 @@ _BAR = 12
 
 
 class ColourBar(QWidget):
-    """Shows what the colours mean; as tall as the picture beside it."""
+    """Shows what the colours mean; as tall as the picture beside it. `points`: of points on the background."""
 
-    def __init__(self, colours: PlotColours, parent: QWidget | None = None) -> None:
+    def __init__(self, colours: PlotColours, parent: QWidget | None = None, *, points: bool = False) -> None:
         super().__init__(parent)
+        self._points = points
         self._colours = colours
         self._scale: Scale | None = None
         self._not_finite = False
@@ -35,7 +36,7 @@ class ColourBar(QWidget):
         """Show this range; `not_finite` adds the colour of NaN and infinities, under the bar in `below` pixels."""
         if (scale, not_finite, below) != (self._scale, self._not_finite, self._below):
             self._scale, self._not_finite, self._below = scale, not_finite, below
-            low, high = number(scale.low), number(scale.high)
+            low, high = self._text(scale.low), self._text(scale.high)
             self.setToolTip(f"{low} to {high}: {scale.note}")
             self.setAccessibleName(f"Colours show {low} to {high}, {scale.note}")
             self.updateGeometry()
@@ -45,6 +46,9 @@ class ColourBar(QWidget):
         """Draw in other colours."""
         self._colours = colours
         self.update()
+
+    def _text(self, value: float) -> str:
+        return count(round(value)) if self._scale is not None and self._scale.whole else number(value)
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
         # Room for the longest number, so that the picture does not move when the range does.
@@ -59,7 +63,8 @@ class ColourBar(QWidget):
         line = metrics.height()
         # From the picture's upper edge to its lower one.
         bar = QRect(0, GRID // 2, _BAR, max(1, self.height() - self._below - GRID // 2))
-        upwards = np.ascontiguousarray(self._colours.table(self._scale.diverging)[VALUES - 1 :: -1])
+        table = self._colours.points_table() if self._points else self._colours.table(self._scale.diverging)
+        upwards = np.ascontiguousarray(table[VALUES - 1 :: -1])
         painter.drawImage(bar, QImage(upwards.data, 1, VALUES, 4, QImage.Format.Format_RGB32))
         painter.setPen(self._colours.grid)
         painter.drawRect(bar.adjusted(0, 0, -1, -1))
@@ -69,7 +74,7 @@ class ColourBar(QWidget):
         if self._scale.diverging and bar.height() > 4 * line:
             numbers.append((0.0, bar.center().y() + metrics.ascent() // 2))
         for value, baseline in numbers:
-            painter.drawText(left, baseline, number(value))
+            painter.drawText(left, baseline, self._text(value))
         if self._not_finite:
             swatch = QRect(0, bar.bottom() + GRID, _BAR, _BAR)
             painter.fillRect(swatch, self._colours.not_finite)

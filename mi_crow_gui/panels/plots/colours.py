@@ -55,17 +55,35 @@ class PlotColours:
         """256 colours as 0xAARRGGBB: a map of the values, and the colour of what is not finite."""
         return _table(diverging, self.dark, self.not_finite.rgba())
 
+    def points_table(self) -> np.ndarray:
+        """The same for points on the background: the map without the end that the background would swallow."""
+        return _part(*((0.3, 1.0) if self.dark else (0.0, 0.85)), self.not_finite.rgba())
+
 
 def site_colour(site: str, palette: QPalette) -> QColor:
     """The colour of a site: the same in every plot and session, readable on the palette's base."""
     return hue(_HUES[crc32(site.encode()) % len(_HUES)], palette)
 
 
+def group_colours(palette: QPalette) -> np.ndarray:
+    """Ten colours as 0xAARRGGBB that can be told apart, readable on the palette's base."""
+    return np.array([hue(degrees, palette).rgba() for degrees in _HUES], np.uint32)
+
+
 @cache
 def _table(diverging: bool, dark: bool, not_finite: int) -> np.ndarray:
     # Zero is the background's neighbour in both themes: pale on light, dark on dark.
     name = ("CET-D4" if dark else "CET-D1A") if diverging else "viridis"
-    colours = pg.colormap.get(name).getLookupTable(0.0, 1.0, VALUES).astype(np.uint32)
+    return _packed(name, 0.0, 1.0, not_finite)
+
+
+@cache
+def _part(start: float, stop: float, not_finite: int) -> np.ndarray:
+    return _packed("viridis", start, stop, not_finite)
+
+
+def _packed(name: str, start: float, stop: float, not_finite: int) -> np.ndarray:
+    colours = pg.colormap.get(name).getLookupTable(start, stop, VALUES).astype(np.uint32)
     packed = 0xFF000000 | colours[:, 0] << 16 | colours[:, 1] << 8 | colours[:, 2]
     table = np.append(packed, np.uint32(not_finite)).astype(np.uint32)
     table.flags.writeable = False

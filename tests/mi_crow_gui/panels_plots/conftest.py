@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mi_crow_gui.panels.plots import statistics
+from mi_crow_gui.panels.plots import projection, statistics
 from mi_crow_gui.panels.plots.registry import load
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.plotdata.frame import Frame
 
-KINDS = {**load(include_plugins=False).kinds, "statistics": statistics.KIND}
+# Those that show a frame; plots of analyses are given something else.
+KINDS = {kind.name: kind for kind in load(include_plugins=False).kinds.values() if not kind.analysis}
+KINDS |= {kind.name: kind for kind in (statistics.KIND, projection.KIND)}
 
 
 def draw(panel: PlotPanel, frame: Frame) -> None:

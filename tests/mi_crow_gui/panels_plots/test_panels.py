@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QLabel, QMenu, QToolButton
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QToolButton
 
 from mi_crow_gui.panels.look import contrast
+from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colours import NOT_FINITE, VALUES, PlotColours, site_colour
 from mi_crow_gui.panels.plots.matrix_item import places_in
 from mi_crow_gui.plotdata.scale import LOCKED, MIN_MAX
@@ -84,13 +85,13 @@ def test_changed_settings_are_announced_and_an_older_drawing_does_not_pass_for_t
     panel = make(kind, shown)
     before = KINDS[kind].prepare(shown, panel.settings())
     with qtbot.waitSignal(panel.settingsChanged):
-        panel.change_settings(hide_first=True)
+        panel.change_settings(hide_first=not panel.settings().hide_first)
     assert panel.stale
     panel.show_drawing(before)
     assert panel.stale
     draw(panel, shown)
     assert not panel.stale
-    assert panel.options() == (("hide_first", "True"),)
+    assert panel.options() == (("hide_first", str(panel.settings().hide_first)),)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,7 +104,7 @@ def test_every_shape_is_shown_or_explained(make: Callable[..., Any], kind: str, 
     assert ("without values" in texts(panel)) == (0 in shape)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "projection"])
 def test_values_that_are_all_nan_or_huge_are_shown(make: Callable[..., Any], kind: str) -> None:
     for values in (np.full((1, 4, 4), np.nan), np.full((1, 4, 4), 3e38), np.array([[[1e-38, -3e38, np.inf]]])):
         panel = make(kind, frame(values.astype(np.float32)))
@@ -255,3 +256,50 @@ def test_another_palette_recolours_a_plot(make: Callable[..., Any], kind: str) -
     panel.setPalette(dark)
     image = panel.grab().toImage()
     assert image.pixelColor(panel.width() - 100, 32).lightness() < 80
+
+
+@pytest.mark.parametrize("colour", ["position", "norm", "token"])
+def test_a_point_of_the_projection_names_its_token_and_selects_it(
+    make: Callable[..., Any], qtbot: QtBot, colour: str
+) -> None:
+    panel = make("projection")
+    panel.change_settings(colour=colour)
+    draw(panel, frame(noise(1, 5, 8), tokens=TOKENS))
+    said: list[str] = []
+    panel.readout.connect(said.append)
+    drawing = panel.drawing
+    index = int(drawing.positions.tolist().index(3))
+    at = pixel(panel, QPointF(*drawing.points[index].tolist()))
+    panel.grab()
+    qtbot.mouseMove(panel._canvas.viewport(), at + QPoint(0, 3))
+    qtbot.mouseMove(panel._canvas.viewport(), at)
+    qtbot.waitUntil(lambda: bool(said) and "token 3 ␣John" in said[-1])
+    with qtbot.waitSignal(panel.tokenSelected) as selected:
+        qtbot.mouseClick(panel._canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert selected.args == [3]
+
+
+def test_a_point_lies_where_its_axes_say_and_in_its_colour(make: Callable[..., Any]) -> None:
+    panel = make("projection", frame(noise(1, 100, 8)))
+    image = panel._canvas.grab().toImage()
+    drawing = panel.drawing
+    background = panel.palette().base().color().rgb()
+    seen = [image.pixel(pixel(panel, QPointF(*point))) for point in drawing.points.tolist()]
+    assert sum(colour != background for colour in seen) > 95
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "trace", "histogram", "projection"])
+def test_each_new_drawing_of_a_run_is_painted_once(
+    make: Callable[..., Any], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    panel = make(kind)
+    for rows in range(60, 63):
+        draw(panel, frame(noise(1, rows, 8), live=True))
+        QApplication.processEvents()
+    painted = []
+    original = PlotCanvas.paintEvent
+    monkeypatch.setattr(PlotCanvas, "paintEvent", lambda self, event: (painted.append(event), original(self, event)))
+    draw(panel, frame(noise(1, 63, 8), live=True))
+    for _ in range(5):
+        QApplication.processEvents()
+    assert len(painted) == 1

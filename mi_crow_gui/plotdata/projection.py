@@ -1,0 +1,111 @@
+"""The projection: the tokens of one site as points in the plane of their two principal components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import numpy as np
+
+from core_hooks.analysis.projection import principal_components
+from mi_crow_gui.plotdata.blocks import row_blocks
+from mi_crow_gui.plotdata.drawing import Drawing
+from mi_crow_gui.plotdata.rows import NotDrawable, Rows, rows_of
+from mi_crow_gui.plotdata.scale import Scale
+from mi_crow_gui.plotdata.table import Table
+from mi_crow_gui.plotdata.trace import TraceSettings, prepare_trace
+
+if TYPE_CHECKING:
+    from mi_crow_gui.plotdata.frame import Frame
+
+POSITION, NORM, TOKEN = "position", "norm", "token"
+GROUPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionSettings:
+    """`colour` says by what points are coloured. The first token, far from all others, is left out by default."""
+
+    colour: str = POSITION
+    hide_first: bool = True
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProjectionDrawing(Drawing):
+    """A projection, ready to be shown.
+
+    Attributes
+    ----------
+    points
+        ``[points, 2]``, coordinates along the first and the second component, in units of the values.
+    positions
+        Number of the row behind each point.
+    shares
+        Part of the variance along the two components, 0 to 1.
+    colours
+        What each point is coloured by; with `scale` None it is one of `GROUPS` groups, the same for the same text.
+    left_out
+        Rows that hold NaN or infinities and have no place.
+    """
+
+    points: np.ndarray
+    positions: np.ndarray
+    shares: tuple[float, float]
+    colours: np.ndarray
+    scale: Scale | None
+    left_out: int
+
+    def table(self) -> Table:
+        """Position, text and both coordinates of each point."""
+        rows = self.rows
+        return Table(
+            self.points,
+            ("position", rows.row, "component 1", "component 2"),
+            lambda index: (int(self.positions[index]), rows.label(int(self.positions[index]))),
+        )
+
+
+def prepare_projection(frame: Frame, settings: ProjectionSettings) -> ProjectionDrawing:
+    """Find the components and place every row."""
+    rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
+    points, shares = _components(rows.values)
+    placed = ~np.isnan(points[:, 0])
+    positions = rows.first + np.flatnonzero(placed)
+    norms = np.empty(0)
+    if settings.colour == NORM:
+        norms = prepare_trace(frame, TraceSettings(hide_first=settings.hide_first, sample=settings.sample)).measured
+        norms = norms[placed]
+    colours, scale = _colours(settings.colour, rows, positions, norms)
+    left_out = rows.count - len(positions)
+    both = (float(shares[0]), float(shares[1]))
+    return ProjectionDrawing(frame, settings, rows, points[placed], positions, both, colours, scale, left_out)
+
+
+def _components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points ``[rows, 2]``, NaN for rows that are not finite, and the share of the variance along each axis."""
+    points, shares = np.zeros((len(values), 2), np.float32), np.zeros(2)
+    finite = np.concatenate([np.isfinite(block).all(axis=1) for block in row_blocks(values)] or [np.zeros(0, bool)])
+    points[~finite] = np.nan
+    # A single point has no directions to vary in, and lies in the middle.
+    if finite.sum() > 1 and values.shape[1]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            try:
+                found = principal_components(values, 2)
+            except np.linalg.LinAlgError as error:
+                raise NotDrawable("its values are too large for principal components") from error
+        if not np.isfinite(found.points[finite]).all():
+            raise NotDrawable("its values are too large for principal components")
+        axes = found.points.shape[1]
+        points[:, :axes], shares[:axes] = found.points, found.explained
+    return points, shares
+
+
+def _colours(by: str, rows: Rows, positions: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, Scale | None]:
+    if by == TOKEN:
+        texts = (rows.label(position) for position in positions.tolist())
+        return np.fromiter((crc32(text.encode()) % GROUPS for text in texts), np.uint8, len(positions)), None
+    colours, note = (norms, "L2 norm") if by == NORM else (positions.astype(np.float64), "position")
+    low, high = (float(colours.min()), float(colours.max())) if len(colours) else (0.0, 1.0)
+    return colours, Scale(low, high if low < high else low + 1.0, diverging=False, note=note, whole=by == POSITION)
