@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from core_hooks.hooks.compiled import unwrap
 from core_hooks.model.anatomy import Anatomy, Block
+from core_hooks.model.module_shape import is_list, is_norm, linear_size, linears, parameter_count
 from core_hooks.model.summary import text_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import nn
 
 _log = logging.getLogger(__name__)
@@ -45,10 +44,14 @@ def search(root: nn.Module) -> Anatomy:
             ),
         )
     # The stack nearest to the logits is the one that they are read from: a decoder comes after its encoder.
-    main = stacks[-1] if getattr(config, "is_encoder_decoder", False) else max(stacks, key=lambda s: _size(modules[s]))
+    main = (
+        stacks[-1]
+        if getattr(config, "is_encoder_decoder", False)
+        else max(stacks, key=lambda s: parameter_count(modules[s]))
+    )
     width = _width(config, modules, embedding)
     blocks = tuple(_block(modules, path, width, config) for path in _members(modules, main))
-    before = stacks[: stacks.index(main)] if getattr(config, "is_encoder_decoder", False) else []
+    before = stacks[: stacks.index(main)] if decodes else []
     encoder = tuple(_block(modules, path, width, config) for stack in before for path in _members(modules, stack))
     anatomy = Anatomy(
         blocks=blocks,
@@ -99,9 +102,9 @@ def _stacks(root: nn.Module, config: Any) -> list[str]:
     for path, module in root.named_modules():
         inside = any(path.startswith(stack + ".") for stack, _ in found)
         children = module._modules
-        if inside or not _is_list(module):
+        if inside or not is_list(module):
             continue
-        if all(child is not None and any(_linears(child)) for child in children.values()):
+        if all(child is not None and any(linears(child)) for child in children.values()):
             found.append((path, len(children)))
     return [path for path, length in found if length in depths] or [path for path, _ in found]
 
@@ -117,7 +120,7 @@ def _block(modules: dict[str, nn.Module], path: str, width: int, config: Any) ->
     norms = [
         name
         for name, module in block.named_modules()
-        if _is_norm(module, width) and not _HEAD_NORM.search(name.rpartition(".")[2])
+        if is_norm(module, width) and not _HEAD_NORM.search(name.rpartition(".")[2])
     ]
     heads, n_kv_heads, head_dim = _heads(block, attention, projection, config)
 
@@ -145,10 +148,10 @@ def _attentions(block: nn.Module, width: int) -> list[tuple[str, str]]:
             continue
         outputs = [
             inner
-            for inner, (_, out) in _linears(module)
+            for inner, (_, out) in linears(module)
             if out == width and not _QUERY_KEY_VALUE.search(inner.rpartition(".")[2])
         ]
-        if not outputs or len(list(_linears(module))) < 2:
+        if not outputs or len(list(linears(module))) < 2:
             continue
         projection = f"{name}.{outputs[-1]}"
         for outer in [outer for outer, known in found.items() if known == projection]:
@@ -166,7 +169,7 @@ def _heads(block: nn.Module, attention: str, projection: str, config: Any) -> tu
     if not projection:
         return 0, 0, 0
     module = block.get_submodule(attention)
-    sizes = dict(_linears(block))
+    sizes = dict(linears(block))
     mixed = sizes[projection][0]
     heads = _number(module, _HEADS) or _number(config, _HEADS)
     if not heads or mixed % heads:
@@ -176,7 +179,7 @@ def _heads(block: nn.Module, attention: str, projection: str, config: Any) -> tu
 
 
 def _key_value_heads(module: nn.Module, heads: int, width: int, config: Any) -> int:
-    for name, (_, out) in _linears(module):
+    for name, (_, out) in linears(module):
         last = name.rpartition(".")[2].lower()
         if re.search(r"(^|_)(k|key)(_|$)", last) and "value" not in last and out % width == 0:
             return out // width
@@ -194,7 +197,7 @@ def _mlp(block: nn.Module, attentions: list[str], width: int) -> str:
     parts = []
     for top, child in block._modules.items():
         inside = [name.removeprefix(top + ".") for name in attentions if name.startswith(top + ".")]
-        if child is None or top in attentions or (inside and not _is_list(child)):
+        if child is None or top in attentions or (inside and not is_list(child)):
             continue
         inner = _contribution(child, width, inside)
         if inner is not None:
@@ -204,34 +207,30 @@ def _mlp(block: nn.Module, attentions: list[str], width: int) -> str:
     return next((part for part in reversed(parts) if _FEED_FORWARD.search(part)), parts[-1])
 
 
-def _is_list(module: nn.Module) -> bool:
-    return bool(module._modules) and all(name.isdigit() for name in module._modules)
-
-
 def _contribution(module: nn.Module, width: int, attentions: list[str]) -> str | None:
     """Return the path below `module` of what adds to the residual stream, ``""`` for itself, None for nothing."""
     if attentions:
         for name in reversed(list(module._modules)):
             child = module._modules[name]
-            if child is None or name in attentions or _is_norm(child, width):
+            if child is None or name in attentions or is_norm(child, width):
                 continue
             within = [a.removeprefix(name + ".") for a in attentions if a.startswith(name + ".")]
             inner = _contribution(child, width, within)
             if inner is not None:
                 return f"{name}.{inner}" if inner else name
         return None
-    size = _linear_size(module)
+    size = linear_size(module)
     if size is not None:
         return "" if size[1] == width else None
     weights = sum(parameter.dim() >= 2 for parameter in module.parameters())
     if not weights:
         return None
     # A module that also normalises returns the whole residual stream; its part without the norm adds to it.
-    if not any(_is_norm(inner, width) for inner in module.modules()):
+    if not any(is_norm(inner, width) for inner in module.modules()):
         return ""
     for name in reversed(list(module._modules)):
         child = module._modules[name]
-        inner = _contribution(child, width, []) if child is not None and not _is_norm(child, width) else None
+        inner = _contribution(child, width, []) if child is not None and not is_norm(child, width) else None
         if inner is not None:
             return f"{name}.{inner}" if inner else name
     return None
@@ -244,7 +243,7 @@ def _final_norm(modules: dict[str, nn.Module], stack: str, width: int) -> str:
     at = siblings.index(own)
     for name in [*siblings[at + 1 :], *reversed(siblings[:at])]:
         module = modules[parent]._modules[name]
-        if module is not None and _is_norm(module, width) and "emb" not in name.lower():
+        if module is not None and is_norm(module, width) and "emb" not in name.lower():
             return _join(parent, name)
     return ""
 
@@ -256,7 +255,7 @@ def _unembedding(root: nn.Module, modules: dict[str, nn.Module], config: Any, st
     words = getattr(config, "vocab_size", 0)
     outside = [
         name
-        for name, (_, out) in _linears(root)
+        for name, (_, out) in linears(root)
         if words and out == words and not any(name.startswith(stack + ".") for stack in stacks)
     ]
     return outside[-1] if outside else ""
@@ -271,17 +270,17 @@ def _readout(modules: dict[str, nn.Module], unembedding: str, stack: str, width:
     siblings = list(modules[parent]._modules)
     holder = stack.removeprefix(parent + ".").partition(".")[0] if parent else _top(stack)
     between = siblings[siblings.index(holder) + 1 : siblings.index(own)] if holder in siblings else []
-    steps = [_join(parent, name) for name in between if _size(modules[_join(parent, name)])]
+    steps = [_join(parent, name) for name in between if parameter_count(modules[_join(parent, name)])]
     return (*_projections(modules, stack, unembedding, width), *steps, head)
 
 
 def _projections(modules: dict[str, nn.Module], stack: str, unembedding: str, width: int) -> list[str]:
     """Return the layers beside the stack that bring the residual stream to another width for the unembedding."""
-    size, parent = _linear_size(modules[unembedding]), stack.rpartition(".")[0]
+    size, parent = linear_size(modules[unembedding]), stack.rpartition(".")[0]
     if size is None or size[0] == width:
         return []
     named = [_join(parent, name) for name in modules[parent]._modules]
-    return [path for path in named if _linear_size(modules[path]) == (width, size[0])]
+    return [path for path in named if linear_size(modules[path]) == (width, size[0])]
 
 
 def _outermost_without(path: str, stack: str) -> str:
@@ -303,34 +302,6 @@ def _width(config: Any, modules: dict[str, nn.Module], embedding: str) -> int:
 def _softcap(config: Any) -> float:
     value = getattr(config, "final_logit_softcapping", None)
     return float(value) if isinstance(value, (int, float)) else 0.0
-
-
-def _linears(module: nn.Module) -> Iterator[tuple[str, tuple[int, int]]]:
-    for name, inner in module.named_modules():
-        size = _linear_size(inner)
-        if size is not None:
-            yield name, size
-
-
-def _linear_size(module: nn.Module) -> tuple[int, int] | None:
-    """Return the channels in and out of a linear layer of any make, None for other modules."""
-    into, out = getattr(module, "in_features", None), getattr(module, "out_features", None)
-    if isinstance(into, int) and isinstance(out, int):
-        return into, out
-    weight, out = module._parameters.get("weight"), getattr(module, "nf", None)
-    if isinstance(out, int) and weight is not None and weight.dim() == 2:
-        return int(weight.shape[0]), out  # the transposed layer that the oldest models are made of
-    return None
-
-
-def _is_norm(module: nn.Module, width: int) -> bool:
-    weight = module._parameters.get("weight")
-    named = "norm" in type(module).__name__.lower()
-    return named and not module._modules and (weight is None or weight.numel() == width)
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _join(parent: str, name: str) -> str:
