@@ -44,11 +44,8 @@ def search(root: nn.Module) -> Anatomy:
             ),
         )
     # The stack nearest to the logits is the one that they are read from: a decoder comes after its encoder.
-    main = (
-        stacks[-1]
-        if getattr(config, "is_encoder_decoder", False)
-        else max(stacks, key=lambda s: parameter_count(modules[s]))
-    )
+    decodes = bool(getattr(config, "is_encoder_decoder", False))
+    main = stacks[-1] if decodes else max(stacks, key=lambda stack: parameter_count(modules[stack]))
     width = _width(config, modules, embedding)
     blocks = tuple(_block(modules, path, width, config) for path in _members(modules, main))
     before = stacks[: stacks.index(main)] if decodes else []
