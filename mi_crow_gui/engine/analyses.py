@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.engine.messages import AnalysisRequest
 
-Progress = "Callable[[int, int], None]"
 _EXPECTED = 20
 
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mi_crow_gui.plotdata.frame import Frame
-
 
 @dataclass(frozen=True, slots=True)
 class PlotKind:
@@ -33,7 +31,7 @@ class PlotKind:
 
     name: str
     title: str
-    prepare: Callable[[Frame, Any], Any]
+    prepare: Callable[[Any, Any], Any]
     create: Callable[[Any], Any]
     order: int = 100
     analysis: str = ""

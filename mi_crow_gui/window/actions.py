@@ -138,6 +138,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         words="remove hooks clear",
     ),
     ActionSpec(
+        "mapHeads", "&Map the heads", "map-heads", "&Model", 2,
+        "Score every attention head: induction, previous, duplicate and first token", enabled=False,
+        words="attention induction circuit analyse",
+    ),
+    ActionSpec(
         "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
         "Look for hooks left on the model", words="hooks leak verify",
     ),

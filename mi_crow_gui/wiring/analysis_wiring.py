@@ -38,7 +38,7 @@ class AnalysisWiring(QObject):
         self._asked: AnalysisRequest | None = None
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
         self._awake = False
-        self._shown: dict[str, tuple[object, Any]] = {}
+        self._shown: dict[str, tuple[AnalysisResult, Any]] = {}
         service = parts.service
         board.visibilityChanged.connect(self._refresh)
         board.settingsChanged.connect(self._on_board_settings_changed)
@@ -114,8 +114,10 @@ class AnalysisWiring(QObject):
         self._shown.pop(spec.id, None)
         self._awake = True
         self._parts.window.show_workbench()
-        page = next((i for i in range(self._board.count()) if self._board.widget(i).isAncestorOf(panel)), -1)
-        self._board.setCurrentIndex(page)
+        pages = [self._board.widget(index) for index in range(self._board.count())]
+        page = next((page for page in pages if page is not None and page.isAncestorOf(panel)), None)
+        if page is not None:
+            self._board.setCurrentWidget(page)
         self._refresh()
 
     # ---- asking and showing ------------------------------------------------------------------------------------
