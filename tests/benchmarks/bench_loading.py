@@ -40,7 +40,7 @@ def main() -> None:
                 f"peak memory {row['peak'] / nbytes:5.2f} x the weights"
             )
         ratio = best["open_model"]["seconds"] / best["from_pretrained"]["seconds"]
-        print(f"  ratio {ratio:.2f}; with the hierarchy and the tokenizer, which from_pretrained does not read")
+        print(f"  ratio {ratio:.2f}; open_model also gives the hierarchy, and the tokenizer if there is one")
         for title, name, target in (
             ("The hierarchy of a 70B config, without weights", "meta", save_70b_config(Path(scratch) / "70b")),
             (f"The records of {MODULES:,} modules", "tree", folder),
