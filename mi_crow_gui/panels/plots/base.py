@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from mi_crow_gui.document.formatting import count, plural
 from mi_crow_gui.document.hook_spec import new_id
-from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.colours import PlotColours, site_colour
+from mi_crow_gui.panels.plots.title_and_foot import FootLine, Swatch
 from mi_crow_gui.panels.site_label import SiteLabel
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.options import options_of, settings_from
@@ -21,9 +22,14 @@ from mi_crow_gui.plotdata.options import options_of, settings_from
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from PySide6.QtGui import QResizeEvent
+
     from mi_crow_gui.plotdata.drawing import Drawing
 
 NO_TOKEN = -1
+# The spaces are room for the arrow that the style draws over the text.
+_OPTIONS, _OPTIONS_SHORT = "Options  ", "⋯  "
+_NARROW = 42 * GRID
 _APPLYING = "the new settings are being applied"
 
 
@@ -58,7 +64,7 @@ class PlotPanel(QWidget):
         self.setProperty("plotKind", self.kind)
         self.setProperty("site", "")
 
-        self._swatch = _Swatch()
+        self._swatch = Swatch()
         self._site_label = SiteLabel()
         self._site_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._when = QLabel()
@@ -66,8 +72,8 @@ class PlotPanel(QWidget):
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._on_menu_about_to_show)
         self._options = QToolButton()
-        # The spaces are room for the arrow that the style draws over the text.
-        self._options.setText("Options  ")
+        self._options.setText(_OPTIONS)
+        self._options.setAccessibleName("Plot options")
         self._options.setObjectName("plotOptions")
         self._options.setToolTip("Scale, what is shown, export")
         self._options.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -76,6 +82,7 @@ class PlotPanel(QWidget):
         self._close = QToolButton()
         self._close.setText("×")
         self._close.setObjectName("plotClose")
+        self._close.setAccessibleName("Close this plot")
         self._close.setToolTip("Close this plot")
         self._close.setAutoRaise(True)
         self._close.clicked.connect(self._on_close_clicked)
@@ -101,7 +108,7 @@ class PlotPanel(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self._build())
-        self._foot = _Foot()
+        self._foot = FootLine()
 
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -308,6 +315,11 @@ class PlotPanel(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: D102 - Qt's
         return QSize(24 * GRID, 18 * GRID)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        # In a narrow plot the site needs the room more than the word does.
+        self._options.setText(_OPTIONS_SHORT if self.width() < _NARROW else _OPTIONS)
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and hasattr(self, "_foot"):
@@ -376,59 +388,3 @@ class PlotPanel(QWidget):
     def _dropped_words(self) -> str:
         dropped = self._drawing.frame.dropped
         return f"{plural(dropped, 'older row')} dropped (memory budget)" if dropped else ""
-
-
-class _Swatch(QWidget):
-    """The colour of a site as a small square."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._colour = None
-        self.setFixedSize(GRID + 2, GRID + 2)
-
-    def set_colour(self, colour: Any) -> None:
-        self._colour = colour
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if self._colour is not None:
-            painter = QPainter(self)
-            painter.fillRect(self.rect(), self._colour)
-
-
-class _Foot(QLabel):
-    """One line: what is under the cursor, else a warning, else a note. Its height never changes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._texts = {"readout": "", "warning": "", "note": ""}
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setFont(fixed_font())
-        self.setContentsMargins(GRID, 0, GRID, 0)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(self.fontMetrics().height() + GRID // 2)
-
-    def set_readout(self, text: str) -> None:
-        self._set("readout", text)
-
-    def set_warning(self, text: str) -> None:
-        self._set("warning", text)
-
-    def set_note(self, text: str) -> None:
-        self._set("note", text)
-
-    def _set(self, which: str, text: str) -> None:
-        self._texts[which] = text
-        shown = next((text for text in self._texts.values() if text), "")
-        if shown != self.text():
-            self.setText(shown)
-            self.setToolTip(shown)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        room = self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
-        self.style().drawItemText(
-            painter, room, int(Qt.AlignmentFlag.AlignVCenter), self.palette(), True, text, self.foregroundRole()
-        )
-        painter.end()

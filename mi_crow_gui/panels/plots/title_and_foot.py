@@ -1,0 +1,74 @@
+"""The small things around a plot: the square in its site's colour, and the line under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from mi_crow_gui.panels.look import GRID, fixed_font
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QColor, QPaintEvent
+
+
+class Swatch(QWidget):
+    """The colour of a site as a small square."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._colour: QColor | None = None
+        self.setFixedSize(GRID + 2, GRID + 2)
+
+    def set_colour(self, colour: QColor | None) -> None:
+        """Show a colour, or nothing."""
+        self._colour = colour
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
+        if self._colour is not None:
+            painter = QPainter(self)
+            painter.fillRect(self.rect(), self._colour)
+
+
+class FootLine(QLabel):
+    """One line: what is under the cursor, else a warning, else a note. Its height never changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts = {"readout": "", "warning": "", "note": ""}
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setFont(fixed_font())
+        self.setContentsMargins(GRID, 0, GRID, 0)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(self.fontMetrics().height() + GRID // 2)
+
+    def set_readout(self, text: str) -> None:
+        """What is under the cursor."""
+        self._set("readout", text)
+
+    def set_warning(self, text: str) -> None:
+        """Why what is shown is not the newest."""
+        self._set("warning", text)
+
+    def set_note(self, text: str) -> None:
+        """What is said while nothing else is."""
+        self._set("note", text)
+
+    def _set(self, which: str, text: str) -> None:
+        self._texts[which] = text
+        shown = next((text for text in self._texts.values() if text), "")
+        if shown != self.text():
+            self.setText(shown)
+            self.setToolTip(shown)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
+        painter = QPainter(self)
+        room = self.contentsRect()
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        self.style().drawItemText(
+            painter, room, int(Qt.AlignmentFlag.AlignVCenter), self.palette(), True, text, self.foregroundRole()
+        )
+        painter.end()
