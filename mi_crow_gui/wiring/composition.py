@@ -81,6 +81,7 @@ class Composition(QObject):
         self._errand = Errand(parts, self._model, self._hooks, self._run, self._captures, self._settled)
         show_recent(parts)
         self._arrange()
+        self._incidents.uncaught.connect(self._errand.give_up)
         window.close_guard = self._close
         self._first_paint = FirstPaint(window)
         self._first_paint.painted.connect(self._on_first_paint_painted)

@@ -122,6 +122,14 @@ class Errand(QObject):
             self._parts.window.close()
             QCoreApplication.exit(1 if self._problems else 0)
 
+    @Slot(str)
+    def give_up(self, reason: str) -> None:
+        """Something broke inside the inspector: what was asked for may never end, so a run that is to quit does now."""
+        if self._parts.arguments.quit:
+            self._complain(f"Something went wrong inside the inspector: {reason}")
+            self._parts.window.close()
+            QCoreApplication.exit(1)
+
     def _complain(self, message: str) -> None:
         import sys
 

@@ -21,11 +21,12 @@ log = logging.getLogger("mi_crow_gui")
 class Incidents(QObject):
     """Carries errors and log records from any thread to the GUI thread.
 
-    `reported` gives (level name, one sentence, details). It is emitted in whatever thread the incident happened;
-    connect it only to bound methods of QObjects of the GUI thread.
+    `reported` gives (level name, one sentence, details), `uncaught` an error that nobody caught. They are emitted in whatever thread the incident happened;
+    connect them only to bound methods of QObjects of the GUI thread.
     """
 
     reported = Signal(str, str, str)
+    uncaught = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -82,6 +83,7 @@ class Incidents(QObject):
         details = "".join(traceback.format_exception(kind, error, trace))
         log.error("Something went wrong inside the inspector: %s: %s", kind.__name__, error, extra={"details": details})
         self._previous_hook(kind, error, trace)
+        self.uncaught.emit(f"{kind.__name__}: {error}")
 
     def _on_thread_exception(self, arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:

@@ -54,8 +54,11 @@ def _name(this: Any) -> str:
     return f"{type(this).__name__} {this.objectName()!r}{owner}"
 
 
+_blamed: set[int] = set()
+
+
 def _own_torch_hooks() -> list[str]:
-    """Hooks of ours on any module alive, found through the registries that torch keeps."""
+    """Hooks of ours on any module alive, found through the registries that torch keeps; each is told of once."""
     torch = sys.modules.get("torch")
     if torch is None:
         return []
@@ -64,7 +67,8 @@ def _own_torch_hooks() -> list[str]:
         for registry in (module._forward_hooks, module._forward_pre_hooks):
             for hook in registry.values():
                 owner = getattr(hook, "__module__", None) or type(hook).__module__
-                if owner.startswith(("core_hooks", "mi_crow_gui")):
+                if owner.startswith(("core_hooks", "mi_crow_gui")) and id(hook) not in _blamed:
+                    _blamed.add(id(hook))
                     found.append(f"{owner} on {type(module).__name__}")
     return found
 

@@ -87,3 +87,16 @@ def test_importing_the_window_imports_neither_torch_nor_numpy_nor_pyqtgraph(tmp_
     environment = dict(os.environ, QT_QPA_PLATFORM="offscreen", HOME=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_an_error_inside_the_inspector_ends_a_run_that_is_to_quit(tmp_path: Path) -> None:
+    code = (
+        "import sys; from mi_crow_gui.engine.service import ModelService;"
+        "ModelService.prepare = lambda self, threads=0: 1 / 0;"
+        "from mi_crow_gui.app import main; sys.exit(main(['--demo', '--fresh', '--quit']))"
+    )
+    environment = dict(os.environ, QT_QPA_PLATFORM="offscreen", HOME=str(tmp_path))
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
