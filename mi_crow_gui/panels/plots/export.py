@@ -93,6 +93,8 @@ def _svg(panel: PlotPanel) -> bytes:
     generator.setOutputDevice(buffer)
     with panel.as_picture() as widget:
         generator.setSize(widget.size())
+        # Else text comes out at another size than on the screen.
+        generator.setResolution(widget.logicalDpiX())
         generator.setViewBox(QRect(0, 0, widget.width(), widget.height()))
         generator.setTitle(panel.accessibleName())
         painter = QPainter(generator)
