@@ -86,7 +86,7 @@ class PlotPanel(QWidget):
         self._close.setToolTip("Close this plot")
         self._close.setAutoRaise(True)
         self._close.clicked.connect(self._on_close_clicked)
-        title = QHBoxLayout()
+        title = self._title = QHBoxLayout()
         title.setContentsMargins(GRID, 0, 0, 0)
         title.setSpacing(GRID)
         for widget, stretch in ((self._swatch, 0), (self._site_label, 1), (self._when, 0)):
@@ -234,10 +234,12 @@ class PlotPanel(QWidget):
         shown = [button for button in (self._options, self._close) if button.isVisibleTo(self)]
         for button in shown:
             button.setVisible(False)
+        self._title.setContentsMargins(GRID, 0, GRID, 0)
         self._column.activate()
         try:
             yield self
         finally:
+            self._title.setContentsMargins(GRID, 0, 0, 0)
             for button in shown:
                 button.setVisible(True)
 
