@@ -1,15 +1,16 @@
-"""A capture on disk: a folder with `capture.json` and safetensors shards that anyone can read."""
+"""Writing what a run captured to a folder with `capture.json` and a safetensors shard, and reading its sites."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core_hooks.capture.durable import checksum, sync_folder
+from core_hooks.capture.index import FORMAT, INDEX, VERSION, CaptureError, CaptureIndex, read_index, write_index
+from core_hooks.capture.mapped_shard import MappedShard, widened
 from core_hooks.capture.shard import write_shard
 
 if TYPE_CHECKING:
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-FORMAT = "mi-crow-capture"
-VERSION = 1
-INDEX = "capture.json"
-# An index describes tensors, it does not hold them: anything larger was not written by us.
-_MAX_INDEX_BYTES = 64 * 1024 * 1024
-
-
-class CaptureError(Exception):
-    """One sentence: which capture, what is wrong with it, what to do."""
+__all__ = [
+    "FORMAT",
+    "INDEX",
+    "VERSION",
+    "CaptureError",
+    "CaptureIndex",
+    "CapturedSite",
+    "read_index",
+    "read_site",
+    "write_capture",
+]
+_SHARD = "shard-00000.safetensors"
+_LARGEST_WHOLE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,34 +43,6 @@ class CapturedSite:
     stage: str = "before"
     first_token: int = 0
     dropped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureIndex:
-    """What `capture.json` says.
-
-    Attributes
-    ----------
-    model
-        Name, architecture, dtype, ... of the model, as the writer knew it.
-    prompts, tokens, token_ids
-        The text that was run and its tokens, generated ones included.
-    sites
-        One mapping a site: ``site, stage, dtype, shape, first_token, dropped, file, tensor``.
-    settings
-        How it was run (seed, temperature, run number, controllers).
-    """
-
-    format: str
-    version: int
-    created: str
-    finished: bool
-    model: dict[str, Any]
-    prompts: list[str]
-    tokens: list[str]
-    token_ids: list[int]
-    sites: list[dict[str, Any]]
-    settings: dict[str, Any]
 
 
 def write_capture(
@@ -114,11 +91,11 @@ def write_capture(
                     "shape": list(captured.values.shape),
                     "first_token": captured.first_token,
                     "dropped": captured.dropped,
-                    "file": "shard-00000.safetensors",
+                    "file": _SHARD,
                     "tensor": name,
                 }
             )
-        write_shard(part / "shard-00000.safetensors", tensors, {"format": FORMAT})
+        nbytes = write_shard(part / _SHARD, tensors, {"format": FORMAT})
         index = CaptureIndex(
             format=FORMAT,
             version=VERSION,
@@ -130,10 +107,11 @@ def write_capture(
             token_ids=list(token_ids),
             sites=rows,
             settings=settings or {},
+            shards=[{"file": _SHARD, "bytes": nbytes, "crc32": checksum(part / _SHARD)}],
         )
-        _write_synced(part / INDEX, json.dumps(asdict(index), indent=2, ensure_ascii=False))
+        write_index(part, index)
         part.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         reason = error.strerror or str(error)
@@ -141,93 +119,39 @@ def write_capture(
     return folder
 
 
-def read_index(folder: Path) -> CaptureIndex:
-    """Read and check `capture.json`; no tensor is touched.
-
-    Raises
-    ------
-    CaptureError
-        When the folder is not a capture, is from a newer version, or its index can't be what a writer wrote.
-    """
-    path = Path(folder) / INDEX
-    try:
-        if path.stat().st_size > _MAX_INDEX_BYTES:
-            raise CaptureError(f"'{path}' is too large to be the index of a capture.")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CaptureError(f"'{folder}' is not a capture: it has no {INDEX}.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CaptureError(f"'{path}' can't be read as JSON; the capture is damaged.") from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise CaptureError(f"'{folder}' is not a capture: its {INDEX} is of another format.")
-    version = data.get("version")
-    if not isinstance(version, int) or version > VERSION:
-        raise CaptureError(
-            f"'{folder}' was written by a newer version (format {version!r}, this one reads {VERSION}); "
-            "update the inspector."
-        )
-    try:
-        index = CaptureIndex(**{name: data[name] for name in CaptureIndex.__slots__})
-    except KeyError as error:
-        raise CaptureError(f"'{path}' lacks {error}; the capture is damaged.") from error
-    _check(index, Path(folder))
-    return index
-
-
-def _check(index: CaptureIndex, folder: Path) -> None:
-    if not all(isinstance(part, list) for part in (index.prompts, index.tokens, index.token_ids, index.sites)):
-        raise CaptureError(f"The index of '{folder}' has lists of another type; the capture is damaged.")
-    for row in index.sites:
-        if not isinstance(row, dict) or not {"site", "stage", "dtype", "shape", "file", "tensor"} <= row.keys():
-            raise CaptureError(f"The index of '{folder}' describes a site without its file or shape; it is damaged.")
-        name = row["file"]
-        if not isinstance(name, str) or not name or Path(name).name != name or name in (".", ".."):
-            raise CaptureError(f"The index of '{folder}' names the file {name!r}, which lies outside the capture.")
-        shape = row["shape"]
-        if not isinstance(shape, list) or not all(isinstance(size, int) and 0 <= size < 2**40 for size in shape):
-            raise CaptureError(f"The index of '{folder}' gives '{row['site']}' the shape {shape!r}; it is damaged.")
-
-
 def read_site(folder: Path, row: dict[str, Any]) -> np.ndarray:
-    """Values of one site of a capture, read without torch; `row` is an entry of `CaptureIndex.sites`.
+    """Values of one site of a run's capture, read without torch; `row` is an entry of `CaptureIndex.sites`.
+
+    The site of a corpus comes whole as ``[rows, channels]`` up to a gigabyte; `core_hooks.capture.reader` reads
+    ranges of any.
 
     Raises
     ------
     CaptureError
         When the shard is missing or damaged, or holds another shape than the index says.
     """
-    # safetensors raises its own error type, and plain ones for values it never expected.
-    from safetensors import SafetensorError, safe_open
-
+    if "file" not in row:
+        return _read_corpus_site(Path(folder), row)
     path = Path(folder) / row["file"]
-    try:
-        with safe_open(str(path), framework="numpy") as shard:
-            values: np.ndarray = shard.get_tensor(row["tensor"])
-    except FileNotFoundError as error:
-        raise CaptureError(f"'{path}' is missing; the capture is incomplete.") from error
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CaptureError(f"'{path}' is damaged: {error}.") from error
-    if list(values.shape) != row["shape"]:
-        raise CaptureError(
-            f"'{path}' holds '{row['site']}' as {list(values.shape)}, the index says {row['shape']}; it is damaged."
-        )
+    shard = MappedShard(path)
+    found = list(shard.shape(row["tensor"]))
+    if found != row["shape"]:
+        raise CaptureError(f"'{path}' holds '{row['site']}' as {found}, the index says {row['shape']}; it is damaged.")
+    values = shard.tensor(row["tensor"])
+    values = widened(values) if shard.dtype(row["tensor"]) == "BF16" else values.copy()
     values.flags.writeable = False
     return values
 
 
-def _write_synced(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _read_corpus_site(folder: Path, row: dict[str, Any]) -> np.ndarray:
+    from core_hooks.capture.reader import open_capture
 
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive power loss, where the system lets a folder be opened."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with open_capture(folder) as capture:
+        site = capture.site(row["site"], row["stage"])
+        if capture.rows * site.channels * 4 > _LARGEST_WHOLE:
+            raise CaptureError(
+                f"'{folder}' holds {capture.rows:,} tokens of '{site.site}', too many to show at once; choose a text."
+            )
+        values = capture.read(site, 0, capture.rows).copy()
+    values.flags.writeable = False
+    return values

@@ -1,29 +1,151 @@
-"""Writing one safetensors file by streaming each tensor behind a header written first."""
+"""Writing one safetensors file: the header first, then each tensor's bytes streamed to their place."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core_hooks.capture.durable import TEMPORARY
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_DTYPES = {
-    "float64": "F64",
-    "float32": "F32",
-    "float16": "F16",
-    "int64": "I64",
-    "int32": "I32",
-    "int16": "I16",
-    "int8": "I8",
-    "uint8": "U8",
-    "bool": "BOOL",
+# What the format calls a dtype, and the bytes of one element. numpy has no bfloat16: its bits travel as uint16.
+DTYPES = {
+    "float64": ("F64", 8),
+    "float32": ("F32", 4),
+    "float16": ("F16", 2),
+    "bfloat16": ("BF16", 2),
+    "int64": ("I64", 8),
+    "int32": ("I32", 4),
+    "int16": ("I16", 2),
+    "int8": ("I8", 1),
+    "uint64": ("U64", 8),
+    "uint32": ("U32", 4),
+    "uint16": ("U16", 2),
+    "uint8": ("U8", 1),
+    "bool": ("BOOL", 1),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor that a shard is to hold: its name, dtype (a key of `DTYPES`) and shape."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the values in bytes."""
+        return math.prod(self.shape) * DTYPES[self.dtype][1]
+
+
+class ShardWriter:
+    """A safetensors file in the making: every tensor has its place from the start and is filled in any order.
+
+    The bytes go to ``<path>.tmp``; `finish` syncs and renames it, so that `path` exists only once it is whole.
+
+    Parameters
+    ----------
+    specs
+        What the file will hold. The widest elements come first, so that each tensor is aligned.
+    metadata
+        Text pairs for the header.
+
+    Raises
+    ------
+    OSError
+        When the disk refuses, also for want of room for the whole file where the system can promise it.
+    """
+
+    def __init__(self, path: Path, specs: Sequence[TensorSpec], metadata: Mapping[str, str] | None = None) -> None:
+        self.path = path
+        self._temporary = path.with_name(path.name + TEMPORARY)
+        header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+        ordered = sorted(specs, key=lambda spec: -DTYPES[spec.dtype][1])
+        begins, offset = {}, 0
+        for spec in ordered:
+            end = offset + spec.nbytes
+            header[spec.name] = {
+                "dtype": DTYPES[spec.dtype][0],
+                "shape": list(spec.shape),
+                "data_offsets": [offset, end],
+            }
+            begins[spec.name] = offset
+            offset = end
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        start = 8 + len(text)
+        self.nbytes = start + offset
+        self._begins = {name: start + begin for name, begin in begins.items()}
+        self._sizes = {spec.name: spec.nbytes for spec in specs}
+        self._temporary.unlink(missing_ok=True)
+        self._file = self._temporary.open("xb", buffering=0)
+        try:
+            if hasattr(os, "posix_fallocate") and offset:
+                os.posix_fallocate(self._file.fileno(), 0, self.nbytes)
+            self._write(struct.pack("<Q", len(text)) + text, 0)
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, name: str, values: np.ndarray, offset: int = 0) -> None:
+        """Put the bytes of a C-contiguous array into tensor `name`, `offset` bytes behind its beginning.
+
+        Raises
+        ------
+        ValueError
+            When they don't fit into the tensor.
+        OSError
+            When the disk refuses.
+        """
+        if offset < 0 or offset + values.nbytes > self._sizes[name]:
+            raise ValueError(f"{values.nbytes} bytes at {offset} don't fit into tensor '{name}'.")
+        if values.size:
+            # A view as bytes: the file takes it without a copy in between.
+            self._write(values.reshape(-1).view(np.uint8).data, self._begins[name] + offset)
+
+    def sync(self) -> None:
+        """Make what was written survive power loss."""
+        os.fsync(self._file.fileno())
+
+    def finish(self) -> None:
+        """Sync the file and give it its name; OSError leaves nothing under that name."""
+        try:
+            self.sync()
+            self._file.close()
+            self._temporary.replace(self.path)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Close and remove what was not finished; calling it again does nothing."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    @property
+    def temporary(self) -> Path:
+        """Where the bytes are before `finish`."""
+        return self._temporary
+
+    def _write(self, data: bytes | memoryview, position: int) -> None:
+        view = memoryview(data)
+        while view:
+            if hasattr(os, "pwrite"):
+                count = os.pwrite(self._file.fileno(), view, position)
+            else:
+                self._file.seek(position)
+                count = self._file.write(view) or 0
+            view, position = view[count:], position + count
 
 
 def write_shard(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> int:
@@ -50,32 +172,15 @@ def write_shard(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping
     OSError
         When the disk refuses; nothing is left under `path` then.
     """
-    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
-    offset = 0
     for name, array in tensors.items():
-        kind = _DTYPES.get(array.dtype.name)
-        if kind is None:
+        if array.dtype.name not in DTYPES:
             raise TypeError(f"Tensor '{name}' has dtype {array.dtype}, which a safetensors file can't hold.")
-        header[name] = {
-            "dtype": kind,
-            "shape": list(array.shape),
-            "data_offsets": [offset, offset + array.nbytes],
-        }
-        offset += array.nbytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    temporary = path.with_name(path.name + ".tmp")
+    specs = [TensorSpec(name, array.dtype.name, array.shape) for name, array in tensors.items()]
+    writer = ShardWriter(path, specs, metadata)
     try:
-        with temporary.open("wb") as file:
-            file.write(struct.pack("<Q", len(text)))
-            file.write(text)
-            for array in tensors.values():
-                # A view as bytes: the file takes it without a copy in between; 0-d and empty arrays have no such view.
-                contiguous = np.ascontiguousarray(array)
-                file.write(contiguous.reshape(-1).view(np.uint8).data if contiguous.size else b"")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        for name, array in tensors.items():
+            writer.write(name, np.ascontiguousarray(array))
+        writer.finish()
     finally:
-        temporary.unlink(missing_ok=True)
-    return 8 + len(text) + offset
+        writer.discard()
+    return writer.nbytes

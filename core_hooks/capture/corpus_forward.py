@@ -1,0 +1,185 @@
+"""Windows of tokens through a model, as far as the last site that is wanted, and the rows of each site."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from core_hooks.capture.corpus_writer import CorpusSite
+from core_hooks.capture.index import CaptureError
+from core_hooks.capture.row_detector import RowDetector, as_numpy, to_host
+from core_hooks.hooks.attachment import attach
+from core_hooks.hooks.run import HookRun
+from core_hooks.hooks.stop_after import StopAfter
+from core_hooks.model.architecture import kind_of
+from core_hooks.model.forward import call, decoder_start, input_device
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+
+    from core_hooks.capture.job_settings import JobSettings
+    from core_hooks.hooks.hook import Hook
+    from core_hooks.model.opened import OpenedModel
+
+_STORED = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+
+
+class CorpusForward:
+    """Runs batches and keeps the rows of the real tokens; a context manager that takes off every hook it put on.
+
+    Parameters
+    ----------
+    controllers
+        Hooks to act meanwhile, by site, besides those that are attached already.
+    cancel
+        Once set, the forward that runs ends at its next hook.
+
+    Attributes
+    ----------
+    pads
+        Whether windows of different lengths may go together: only if the model can be told what is padding.
+    """
+
+    def __init__(
+        self,
+        opened: OpenedModel,
+        settings: JobSettings,
+        controllers: Mapping[str, Hook],
+        cancel: threading.Event,
+    ) -> None:
+        self._opened = opened
+        self._settings = settings
+        self._controllers = dict(controllers)
+        self._detectors = {site: RowDetector(site, settings.stage) for site in settings.sites}
+        self._cancel = cancel
+        self._held = ExitStack()
+        self._run: HookRun | None = None
+        self._device = input_device(opened)
+        self._takes = _parameters(opened.model)
+        self.pads = "attention_mask" in self._takes
+        self._pad = _padding_id(opened)
+
+    def __enter__(self) -> CorpusForward:
+        model = self._opened.model
+        with ExitStack() as stack:
+            # One mapping by site: the order on a module is that of ranks, not of attaching.
+            stack.enter_context(attach(model, self._controllers))
+            stack.enter_context(attach(model, self._detectors))
+            stack.enter_context(StopAfter(model, self._detectors))
+            self._run = stack.enter_context(HookRun(cancel=self._cancel))
+            self._held = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._held.close()
+
+    def sites(self, token_id: int) -> list[CorpusSite]:
+        """What each site gives, found by a forward over two times three tokens.
+
+        Raises
+        ------
+        CaptureError
+            For a site that does not run, or gives nothing that has a row for each token.
+        """
+        for detector in self._detectors.values():
+            detector.dtype = None
+        self._forward(np.full((2, 3), token_id, np.int64), np.full(2, 3))
+        found = []
+        for name, detector in self._detectors.items():
+            shape, dtype = detector.shape, detector.source_dtype
+            if shape is None or dtype is None:
+                raise CaptureError(f"'{name}' does not run or gives no tensor, so it can't be captured; leave it out.")
+            if shape[:2] == (2, 3):
+                row_shape = shape[2:]
+            elif shape[:1] == (6,):
+                row_shape = shape[1:]
+            else:
+                text = " × ".join(map(str, shape))
+                raise CaptureError(
+                    f"'{name}' gives {text} for 2 texts of 3 tokens, which has no row for each token; leave it out."
+                )
+            if not dtype.is_floating_point:
+                raise CaptureError(f"'{name}' gives {dtype}, not floating-point numbers; leave it out.")
+            wanted = self._settings.dtype
+            stored = _STORED.get(dtype, "float32") if wanted == "auto" else wanted
+            detector.dtype = getattr(torch, stored)
+            dtype_name = str(dtype).removeprefix("torch.")
+            found.append(CorpusSite(name, detector.stage, dtype_name, stored, tuple(row_shape) or (1,)))
+        return found
+
+    def rows(self, windows: Sequence[np.ndarray]) -> Callable[[], dict[str, np.ndarray]] | None:
+        """Run one batch.
+
+        Returns
+        -------
+        Callable or None
+            Gives the rows of each site, window behind window, once they have arrived in host memory, and may be
+            called in another thread; None when the job was cancelled meanwhile.
+        """
+        lengths = np.array([len(ids) for ids in windows])
+        ids = np.full((len(windows), int(lengths.max())), self._pad, np.int64)
+        for row, window in zip(ids, windows, strict=True):
+            row[: len(window)] = window
+        if not self._forward(ids, lengths):
+            return None
+        arriving = {name: to_host(detector.take()) for name, detector in self._detectors.items()}
+
+        def arrived() -> dict[str, np.ndarray]:
+            found = {}
+            for name, (host, event) in arriving.items():
+                if event is not None:
+                    event.synchronize()
+                found[name] = as_numpy(host)
+            return found
+
+        return arrived
+
+    def check_controllers(self) -> None:
+        """Raise when a hook has failed in this job and was switched off: the rows since would not be the same."""
+        assert self._run is not None
+        failed = next((record for record in self._run.report().hooks if record.failed), None)
+        if failed is not None:
+            raise CaptureError(f"A hook on '{failed.layer}' failed, so the capture stops: {failed.error}")
+
+    def _forward(self, ids: np.ndarray, lengths: np.ndarray) -> bool:
+        batch, longest = ids.shape
+        inputs: dict[str, Any] = {}
+        tokens = torch.from_numpy(ids).to(self._device)
+        real = np.arange(longest)[None, :] < lengths[:, None]
+        padded = not real.all()
+        kept = torch.from_numpy(np.flatnonzero(real)).to(self._device) if padded else None
+        if hasattr(self._opened.model, "config"):
+            inputs["input_ids"] = tokens
+            if padded:
+                inputs["attention_mask"] = torch.from_numpy(real.astype(np.int64)).to(self._device)
+            if "use_cache" in self._takes:
+                inputs["use_cache"] = False
+            if kind_of(self._opened.model) == "seq2seq":
+                start = decoder_start(self._opened.model)
+                inputs["decoder_input_ids"] = torch.full((batch, 1), start, device=self._device)
+        else:
+            inputs["*"] = (tokens,)
+        for detector in self._detectors.values():
+            detector.begin(batch * longest, kept)
+        _, stopped = call(self._opened, inputs)
+        return stopped != "cancelled" and not self._cancel.is_set()
+
+
+def _parameters(model: torch.nn.Module) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(model.forward).parameters)
+    except (TypeError, ValueError):
+        return frozenset()
+
+
+def _padding_id(opened: OpenedModel) -> int:
+    for name in ("pad_token_id", "eos_token_id"):
+        value = getattr(opened.tokenizer, name, None)
+        if isinstance(value, int):
+            return value
+    return 0

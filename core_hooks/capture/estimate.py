@@ -1,0 +1,81 @@
+"""What a capture job will take, from a sample of its corpus and one batch."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core_hooks.capture.batching import batches
+from core_hooks.capture.index import CaptureError
+from core_hooks.capture.job_settings import JobEstimate
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from core_hooks.capture.corpus import Corpus, CorpusText
+    from core_hooks.capture.corpus_forward import CorpusForward
+    from core_hooks.capture.job_settings import JobSettings
+
+_SAMPLE = 512  # texts, spread over the corpus
+_ROW_TABLES = 12  # bytes of token id, text and position
+_BATCHES_HELD = 6  # waiting to be written, being written, and being computed
+
+
+def estimate_job(
+    corpus: Corpus,
+    tokenize: Callable[[list[str]], Sequence[Sequence[int]]],
+    forward: CorpusForward,
+    settings: JobSettings,
+    context: int,
+    cancel: threading.Event | None = None,
+) -> JobEstimate:
+    """Measure the corpus, tokenise a sample of it, and time the batch of its middle length.
+
+    Raises
+    ------
+    CaptureError
+        The corpus can't be read or holds no text, or a site can't be captured.
+    """
+    size = corpus.measure(cancel)
+    step = max(1, size.records // _SAMPLE)
+    sample: list[CorpusText] = []
+    full = 0
+    for text in corpus.texts():
+        if text.text.strip():
+            full += 1
+            if text.record % step == 0 and len(sample) < 2 * _SAMPLE:
+                sample.append(text)
+    ids = [np.asarray(found[:], np.int64) for found in tokenize([text.text for text in sample])] if sample else []
+    ids = [found for found in ids if len(found)]
+    if not ids:
+        raise CaptureError(f"'{corpus.path}' holds no text.")
+    characters = sum(len(text.text) for text in sample)
+    tokens = round(sum(map(len, ids)) * size.nbytes / max(1, characters))
+    sites = forward.sites(int(ids[0][0]))
+    row_bytes = sum(site.row_bytes for site in sites)
+    windows = [found[at : at + context] for found in ids for at in range(0, len(found), context)]
+    groups = batches([len(window) for window in windows], settings.batch_tokens, same_length=not forward.pads)
+    group = [windows[number] for number in groups[len(groups) // 2]]
+    started = time.perf_counter()
+    forward.rows(group)
+    seconds = (time.perf_counter() - started) / sum(map(len, group)) * tokens
+    return JobEstimate(
+        texts=full,
+        tokens=tokens,
+        disk=tokens * (row_bytes + _ROW_TABLES) + size.nbytes,
+        free_disk=_free_disk(settings.out),
+        memory=_BATCHES_HELD * settings.batch_tokens * (row_bytes + sum(4 * site.channels for site in sites)),
+        seconds=seconds,
+    )
+
+
+def _free_disk(folder: Path) -> int:
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free

@@ -1,0 +1,300 @@
+"""Capturing layers over a whole corpus into a folder: estimated, paused, cancelled, killed, and resumed."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from core_hooks.capture.batching import batches
+from core_hooks.capture.corpus import Corpus
+from core_hooks.capture.corpus_forward import CorpusForward
+from core_hooks.capture.corpus_writer import VOCABULARY, CorpusSite, CorpusWriter, write_vocabulary
+from core_hooks.capture.durable import TEMPORARY
+from core_hooks.capture.estimate import estimate_job
+from core_hooks.capture.folder_lock import LOCK, FolderLock
+from core_hooks.capture.index import FORMAT, INDEX, VERSION, CaptureError, CaptureIndex, read_index, write_index
+from core_hooks.capture.job_settings import JobEstimate, JobProgress, JobResult, JobSettings
+from core_hooks.capture.model_fingerprint import describe_model
+from core_hooks.capture.pace import Pace
+from core_hooks.capture.shard_plan import Place, ShardPlan, plan_shards
+from core_hooks.capture.threads import ReadAhead, WriteBehind
+from core_hooks.capture.tokenizing import tokenizer_of, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from core_hooks.capture.corpus import CorpusSize
+    from core_hooks.hooks.hook import Hook
+    from core_hooks.model.opened import OpenedModel
+
+    Report = Callable[[JobProgress], None]
+
+_SHARD_BYTES = 128 << 20
+_SHARD_BATCHES = 16  # a shard holds several batches at least, or there would be little to sort by length
+_SHARD_ROWS = 1 << 18
+_NO_CONTEXT = 2048  # window of a model that sets no limit
+
+
+class CaptureJob:
+    """Runs the texts of a corpus through a model and writes what some modules give, token by token.
+
+    `estimate` and `run` belong on the thread that owns the model; `pause`, `proceed` and `cancel` on any.
+
+    Parameters
+    ----------
+    opened
+        The model; hooks that are attached to it act too.
+    settings
+        What to capture, from what, to where.
+    controllers
+        More hooks to act meanwhile, by site; they are taken off again.
+
+    Raises
+    ------
+    CaptureError
+        When the settings can't be carried out.
+    """
+
+    def __init__(
+        self, opened: OpenedModel, settings: JobSettings, *, controllers: Mapping[str, Hook] | None = None
+    ) -> None:
+        if not settings.sites:
+            raise CaptureError("There is nothing to capture: choose a layer.")
+        if settings.batch_tokens < 1 or settings.context < 0:
+            raise CaptureError("A batch and a context need at least one token.")
+        unknown = next((site for site in settings.sites if site not in opened.tree), None)
+        if unknown is not None:
+            raise CaptureError(f"The model has no module '{unknown}'.")
+        if getattr(opened.model, "main_input_name", "input_ids") != "input_ids":
+            raise CaptureError(f"{opened.summary.architecture} takes no text, so no corpus can go through it.")
+        self.settings = settings
+        self._opened = opened
+        self._controllers = dict(controllers or {})
+        self._corpus = Corpus(settings.texts, column=settings.column, label=settings.label, encoding=settings.encoding)
+        self._tokenize = tokenizer_of(opened)
+        limit = opened.summary.context_length
+        self._context = settings.context or limit or _NO_CONTEXT
+        if limit and self._context > limit:
+            raise CaptureError(f"The model's context holds {limit:,} tokens; {self._context:,} are too many.")
+        self._cancel = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
+
+    def pause(self) -> None:
+        """Wait before the next batch until `proceed`."""
+        self._going.clear()
+
+    def proceed(self) -> None:
+        """Go on after `pause`."""
+        self._going.set()
+
+    def cancel(self) -> None:
+        """End soon; finished shards stay and the job can be resumed."""
+        self._cancel.set()
+        self._going.set()
+
+    def estimate(self) -> JobEstimate:
+        """What the job will take; reads the corpus once and runs one batch of it.
+
+        Raises
+        ------
+        CaptureError
+            The corpus can't be read, or a site can't be captured.
+        """
+        with self._forward() as forward:
+            return estimate_job(self._corpus, self._tokenize, forward, self.settings, self._context, self._cancel)
+
+    def run(self, on_progress: Report | None = None, *, resume: bool = False) -> JobResult:
+        """Capture until the corpus is done or the job is cancelled.
+
+        Parameters
+        ----------
+        on_progress
+            Called on this thread, once a batch at most five times a second.
+        resume
+            Go on with the capture that lies in the folder; without one, begin.
+
+        Raises
+        ------
+        CaptureError
+            The folder holds something else, the corpus can't be read, the disk is full, ...; whatever shards were
+            finished stay readable, and resuming goes on behind them.
+        """
+        folder = self.settings.out
+        found = self._existing(folder, resume)
+        if found is not None and found.finished:
+            return _result("finished", folder, found)
+        size = self._corpus.measure(self._cancel)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CaptureError(f"'{folder}' can't be made: {error.strerror or error}.") from error
+        with FolderLock(folder):
+            # Whoever held the lock before may have gone on meanwhile.
+            found = self._existing(folder, resume)
+            if found is not None and found.finished:
+                return _result("finished", folder, found)
+            _clean(folder)
+            with self._forward() as forward:
+                return self._capture(forward, found, size, on_progress)
+
+    def _forward(self) -> CorpusForward:
+        return CorpusForward(self._opened, self.settings, self._controllers, self._cancel)
+
+    def _capture(
+        self, forward: CorpusForward, found: CaptureIndex | None, size: CorpusSize, on_progress: Report | None
+    ) -> JobResult:
+        folder = self.settings.out
+        sites = forward.sites(self._first_token())
+        if self._cancel.is_set():
+            return JobResult("cancelled", folder, 0, 0, 0)
+        index = self._begin(folder, sites, found)
+        place = (Place.of_json(index.shards[-1]["next"]) if index.shards else None) or Place()
+        plans = plan_shards(
+            self._corpus.texts(place.record),
+            self._tokenize,
+            shard_rows=index.settings["shard_rows"],
+            context=self._context,
+            first_row=index.rows,
+            place=place,
+            cancel=self._cancel,
+        )
+        writer = CorpusWriter(folder, index, sites)
+        pace = Pace(size.records, place.record, index.rows, on_progress)
+        with ExitStack() as stack:
+            stack.callback(writer.close)
+            behind = stack.enter_context(WriteBehind())
+            for plan in stack.enter_context(ReadAhead(plans)):
+                behind.put(lambda plan=plan: writer.begin(plan))  # type: ignore[misc]
+                if not self._run_shard(forward, plan, writer, behind, pace):
+                    break
+                forward.check_controllers()
+                behind.put(writer.end)
+            if not self._cancel.is_set():
+                behind.flush()
+                return _result("finished", folder, writer.finish())
+        return _result("cancelled", folder, writer.index)
+
+    def _run_shard(
+        self, forward: CorpusForward, plan: ShardPlan, writer: CorpusWriter, behind: WriteBehind, pace: Pace
+    ) -> bool:
+        """Run every batch of a shard; whether the job was not cancelled meanwhile."""
+        lengths = [len(window.ids) for window in plan.windows]
+        pace.begin_shard(plan)
+        for batch in batches(lengths, self.settings.batch_tokens, same_length=not forward.pads):
+            if not self._going.is_set():
+                pace.stop()
+                self._going.wait()
+                pace.start()
+            if self._cancel.is_set():
+                return False
+            arrived = forward.rows([plan.windows[window].ids for window in batch])
+            if arrived is None:
+                return False
+            behind.put(lambda batch=batch, arrived=arrived: writer.write(batch, arrived()))  # type: ignore[misc]
+            pace.add(sum(lengths[window] for window in batch))
+        return True
+
+    def _first_token(self) -> int:
+        for text in self._corpus.texts():
+            ids = self._tokenize([text.text])[0] if text.text.strip() else []
+            if ids:
+                return ids[0]
+        raise CaptureError(f"'{self._corpus.path}' holds no text.")
+
+    def _existing(self, folder: Path, resume: bool) -> CaptureIndex | None:
+        """The index that lies in the folder, None where there is none yet."""
+        if not folder.exists():
+            return None
+        if not folder.is_dir():
+            raise CaptureError(f"'{folder}' is a file; choose another folder for the capture.")
+        if not (folder / INDEX).exists():
+            if all(entry.name == LOCK or entry.name.endswith(TEMPORARY) for entry in folder.iterdir()):
+                return None  # empty, or a job that was killed before it had begun
+            raise CaptureError(f"'{folder}' exists already and is no capture; choose another folder.")
+        if not resume:
+            raise CaptureError(f"'{folder}' holds a capture already; resume it or choose another folder.")
+        index = read_index(folder)
+        if index.kind != "corpus":
+            raise CaptureError(f"'{folder}' holds the capture of a run, not of a corpus; choose another folder.")
+        return index
+
+    def _begin(self, folder: Path, sites: Sequence[CorpusSite], found: CaptureIndex | None) -> CaptureIndex:
+        """The index to go on from: the one found, if it is of the same job, else a new one, written."""
+        wanted = self._new_index(sites)
+        try:
+            if found is not None:
+                _check_same(found, wanted, folder)
+                index = found
+            else:
+                index = wanted
+                write_index(folder, index)
+            if VOCABULARY not in index.files and self._opened.tokenizer is not None:
+                entry = write_vocabulary(folder, vocabulary(self._opened))
+                index = replace(index, files={**index.files, VOCABULARY: entry})
+                write_index(folder, index)
+        except OSError as error:
+            raise CaptureError(f"'{folder}' can't be written: {error.strerror or error}.") from error
+        return index
+
+    def _new_index(self, sites: Sequence[CorpusSite]) -> CaptureIndex:
+        settings = self.settings
+        row_bytes = sum(site.row_bytes for site in sites)
+        rows = max(_SHARD_BATCHES * settings.batch_tokens, _SHARD_BYTES // row_bytes)
+        return CaptureIndex(
+            format=FORMAT,
+            version=VERSION,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            finished=False,
+            model=describe_model(self._opened),
+            prompts=[],
+            tokens=[],
+            token_ids=[],
+            sites=[site.as_json(0) for site in sites],
+            settings={
+                "batch_tokens": settings.batch_tokens,
+                "context": self._context,
+                "shard_rows": min(rows, _SHARD_ROWS),
+                "controllers": sorted(self._controllers),
+            },
+            kind="corpus",
+            source=self._corpus.as_json(),
+        )
+
+
+def _check_same(found: CaptureIndex, wanted: CaptureIndex, folder: Path) -> None:
+    """Raise a CaptureError that says what differs, unless both are of the same job."""
+
+    def sites(index: CaptureIndex) -> list[Any]:
+        return [{**row, "shape": row["shape"][1:]} for row in index.sites]
+
+    def source(index: CaptureIndex) -> dict[str, Any]:
+        return {key: value for key, value in index.source.items() if key != "path"}
+
+    pairs = {
+        "another model": (found.model.get("fingerprint"), wanted.model["fingerprint"]),
+        "another corpus, or this one changed": (source(found), source(wanted)),
+        "other layers or another dtype": (sites(found), sites(wanted)),
+        "other settings": (found.settings, wanted.settings),
+    }
+    different = next((what for what, (one, other) in pairs.items() if one != other), None)
+    if different is None and found.shards and Place.of_json(found.shards[-1].get("next")) is None:
+        different = "a writer that did not say where it stopped"
+    if different is not None:
+        raise CaptureError(f"'{folder}' can't be resumed: it was begun with {different}; choose another folder.")
+
+
+def _clean(folder: Path) -> None:
+    """Remove what a killed job had not finished."""
+    for entry in folder.iterdir():
+        if entry.name.endswith(TEMPORARY) and not entry.is_dir():
+            entry.unlink(missing_ok=True)
+
+
+def _result(state: Any, folder: Path, index: CaptureIndex) -> JobResult:
+    nbytes = sum(part["bytes"] for part in [*index.shards, *index.files.values()])
+    return JobResult(state, folder, index.texts, index.rows, nbytes, tuple(index.notes))

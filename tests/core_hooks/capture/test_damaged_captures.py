@@ -1,0 +1,183 @@
+"""Whatever is done to the files of a capture, reading it is right or one sentence."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from core_hooks.capture.folder import CaptureError, read_index, read_site
+from core_hooks.capture.reader import open_capture
+from core_hooks.capture.verify import verify_capture
+from tests.core_hooks.capture.corpora import number_texts, write_corpus_capture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TEXTS = number_texts(20)
+_BAD = [None, True, -1, 0, 2**31, 2**63, 2**200, 1.5, float("nan"), "", "x", "../x", "/etc/passwd", "a\0b", "C:\\x",
+        "..", ".hidden", [], [[]], {}, [-1], [2**62, 2**62], {"a": 1}, "shard-00000.safetensors", "h.0"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("captures") / "whole"
+    write_corpus_capture(folder, TEXTS, labels=True)
+    return folder
+
+
+def use_everything(folder: Path) -> None:
+    """Read whatever a capture offers; only `CaptureError` may come out."""
+    with open_capture(folder) as capture:
+        for site in capture.sites:
+            capture.read(site, site.first_row, site.first_row + site.rows)
+            capture.column(site, 0) if site.channels else None
+            capture.statistics(site)
+        capture.token_texts(0, capture.rows)
+        capture.positions(0, capture.rows)
+        for number in range(min(capture.texts, 50)):
+            capture.text(number), capture.label(number), capture.record(number), capture.rows_of(number)
+    for row in read_index(folder).sites:
+        read_site(folder, row)
+
+
+def is_one_sentence(error: CaptureError) -> bool:
+    text = str(error)
+    return "\n" not in text and text.endswith(".") and 10 < len(text) < 700
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a JSON document."""
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        found += places(item, (*path, key))
+    return found
+
+
+def damage_index(folder: Path, rng: random.Random) -> None:
+    path = folder / "capture.json"
+    data = json.loads(path.read_text())
+    *parents, last = rng.choice(places(data))
+    holder = data
+    for key in parents:
+        holder = holder[key]
+    if rng.random() < 0.3:
+        del holder[last]
+    else:
+        holder[last] = rng.choice(_BAD)
+    path.write_text(json.dumps(data))
+
+
+def damage_header(folder: Path, rng: random.Random) -> None:
+    path = rng.choice(sorted(folder.glob("*.safetensors")))
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    *parents, last = rng.choice(places(header))
+    holder = header
+    for key in parents:
+        holder = holder[key]
+    holder[last] = rng.choice(_BAD)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+
+
+def damage_bytes(folder: Path, rng: random.Random) -> None:
+    path = rng.choice(sorted(folder.iterdir()))
+    raw = bytearray(path.read_bytes())
+    for _ in range(rng.choice([1, 1, 8])):
+        raw[rng.randrange(min(len(raw), rng.choice([16, 2000, len(raw)])))] = rng.randrange(256)
+    path.write_bytes(bytes(raw))
+
+
+def cut_short(folder: Path, rng: random.Random) -> None:
+    path = rng.choice(sorted(folder.iterdir()))
+    raw = path.read_bytes()
+    path.write_bytes(raw[: rng.choice([0, 1, 7, 8, 9, rng.randrange(len(raw)), len(raw) - 1])])
+
+
+def remove_or_swap(folder: Path, rng: random.Random) -> None:
+    one, other = rng.sample(sorted(folder.iterdir()), 2)
+    if rng.random() < 0.5:
+        one.unlink()
+    else:
+        shutil.copyfile(other, one)
+
+
+DAMAGES: list[Callable[[Path, random.Random], None]] = [
+    damage_index, damage_header, damage_bytes, cut_short, remove_or_swap,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_hundred_ways_each_are_survived(whole: Path, tmp_path: Path, damage: Callable[..., None]) -> None:
+    told = 0
+    for seed in range(100):
+        folder = tmp_path / str(seed)
+        shutil.copytree(whole, folder)
+        damage(folder, random.Random(seed))
+        try:
+            use_everything(folder)
+        except CaptureError as error:
+            told += 1
+            assert is_one_sentence(error), error
+        try:
+            found = verify_capture(folder)
+            # Bytes that were changed are always found, whether or not reading noticed.
+            if (
+                damage in (damage_bytes, cut_short)
+                and (folder / "capture.json").read_bytes() == (whole / "capture.json").read_bytes()
+            ):
+                assert any(check.problem for check in found) or unchanged(folder, whole)
+        except CaptureError as error:
+            assert is_one_sentence(error), error
+        shutil.rmtree(folder)
+    assert told > 20
+
+
+def unchanged(folder: Path, whole: Path) -> bool:
+    return all(path.read_bytes() == (folder / path.name).read_bytes() for path in whole.iterdir())
+
+
+def test_verify_finds_any_single_flipped_bit(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    shutil.copytree(whole, folder)
+    rng = random.Random(3)
+    for path in sorted(folder.glob("*.safetensors")):
+        raw = path.read_bytes()
+        for _ in range(6):
+            flipped = bytearray(raw)
+            flipped[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+            path.write_bytes(bytes(flipped))
+            assert [check.file for check in verify_capture(folder) if check.problem] == [path.name]
+        path.write_bytes(raw)
+    assert not any(check.problem for check in verify_capture(folder))
+
+
+def test_nothing_outside_the_folder_is_read(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    shutil.copytree(whole, folder)
+    shutil.copy(next(whole.glob("shard-*")), tmp_path / "outside.safetensors")
+    data = json.loads((folder / "capture.json").read_text())
+    for name in ("../outside.safetensors", str(tmp_path / "outside.safetensors"), "sub/../../outside.safetensors"):
+        data["shards"][0]["file"] = name
+        (folder / "capture.json").write_text(json.dumps(data))
+        with pytest.raises(CaptureError, match="outside the capture"):
+            open_capture(folder)
+
+
+def test_a_shard_of_other_values_than_the_index_says_is_refused(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    shutil.copytree(whole, folder)
+    data = json.loads((folder / "capture.json").read_text())
+    data["sites"][0]["shape"][1] = 7
+    (folder / "capture.json").write_text(json.dumps(data))
+    with pytest.raises(CaptureError, match="the index says float32"):
+        open_capture(folder).read("h.0", 0, 3)
+    assert np.isfinite(open_capture(whole).read("h.0", 0, 3)).all()
