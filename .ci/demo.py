@@ -21,6 +21,6 @@ if headless:
         "--capture",
         str(folder / f"capture-{stamp}"),
     ]
-    command += ["--fresh", "--quit"]
+    command += ["--size", "1440x900", "--fresh", "--quit"]
     environment["QT_QPA_PLATFORM"] = "offscreen"
 sys.exit(subprocess.run(command, env=environment, check=False).returncode)

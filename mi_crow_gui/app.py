@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"mi-crow-gui: {problem}", file=sys.stderr)
         return 1
     application, window = _create(arguments)
+    _log_qt_messages()
     window.show()
     return application.exec()
 
@@ -63,6 +64,22 @@ def _create(arguments: Arguments) -> tuple[QApplication, MainWindow]:
     application.setDesktopFileName("mi-crow-gui")
     apply_theme(application, "system")
     return application, compose(application, arguments)
+
+
+def _log_qt_messages() -> None:
+    """Qt's own warnings belong in the log, not between the lines that a script reads."""
+    import logging
+
+    from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+    log = logging.getLogger("mi_crow_gui.qt")
+    levels = {QtMsgType.QtCriticalMsg: logging.ERROR, QtMsgType.QtFatalMsg: logging.CRITICAL}
+
+    def handle(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+        # Below what the log panel shows: nobody can act on them there.
+        log.log(levels.get(kind, logging.DEBUG), "%s", message)
+
+    qInstallMessageHandler(handle)
 
 
 def _missing_libraries() -> str:

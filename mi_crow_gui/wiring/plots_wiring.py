@@ -48,6 +48,8 @@ class PlotsWiring(QObject):
         board.plotCloseRequested.connect(self._on_board_plot_close_requested)
         board.plotAddRequested.connect(self._on_board_plot_add_requested)
         board.tabRenameRequested.connect(self._on_board_tab_rename_requested)
+        board.set_pinnable(True)
+        board.plotPinRequested.connect(self._on_board_plot_pin_requested)
         board.settingsChanged.connect(self._on_board_settings_changed)
         board.visibilityChanged.connect(self._on_board_visibility_changed)
         board.tokenSelected.connect(self._on_token_selected)
@@ -102,6 +104,13 @@ class PlotsWiring(QObject):
     @Slot(str)
     def _on_board_plot_add_requested(self, kind: str) -> None:
         self._parts.store.add_plot(PlotSpec(kind, tab=self._board.current_tab()))
+
+    @Slot(str, bool)
+    def _on_board_plot_pin_requested(self, plot_id: str, pinned: bool) -> None:
+        """Let a plot stay with the site that it shows, or follow the selection again."""
+        spec, store = self._spec(plot_id), self._parts.store
+        if spec is not None:
+            store.set_plot(replace(spec, site=store.workspace.selected_site if pinned else None))
 
     @Slot(str)
     def _on_board_settings_changed(self, plot_id: str) -> None:

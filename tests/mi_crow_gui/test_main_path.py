@@ -317,3 +317,20 @@ def test_the_slider_goes_back_to_what_a_site_held_at_a_step(driver: Driver, qtbo
     np.testing.assert_array_equal(heatmap.drawing.frame.values, whole)
     driver.run("run")
     assert not slider.isVisible()
+
+
+def test_a_pinned_plot_stays_with_its_site_while_the_others_follow_the_selection(driver: Driver, qtbot: QtBot) -> None:
+    driver.open_demo()
+    driver.prompt("marble owl ticket marble owl")
+    driver.tick(SITE)
+    driver.tick("transformer.h.2")
+    driver.run()
+    board = driver.window.plot_board
+    heatmap, trace = (next(p for p in board.panels() if p.kind == kind) for kind in ("heatmap", "trace"))
+    driver.select(SITE)
+    board.plotPinRequested.emit(heatmap.plot_id, True)
+    driver.select("transformer.h.2")
+    qtbot.waitUntil(lambda: trace.drawing is not None and trace.drawing.site == "transformer.h.2")
+    assert (heatmap.property("site"), trace.property("site")) == (SITE, "transformer.h.2")
+    board.plotPinRequested.emit(heatmap.plot_id, False)
+    qtbot.waitUntil(lambda: heatmap.drawing is not None and heatmap.drawing.site == "transformer.h.2")
