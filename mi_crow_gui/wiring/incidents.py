@@ -21,8 +21,8 @@ log = logging.getLogger("mi_crow_gui")
 class Incidents(QObject):
     """Carries errors and log records from any thread to the GUI thread.
 
-    `reported` gives (level name, one sentence, details), `uncaught` an error that nobody caught. They are emitted in whatever thread the incident happened;
-    connect them only to bound methods of QObjects of the GUI thread.
+    `reported` gives (level name, one sentence, details), `uncaught` an error that nobody caught. They are emitted in
+    whatever thread the incident happened; connect them only to bound methods of QObjects of the GUI thread.
     """
 
     reported = Signal(str, str, str)
