@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core_hooks.capture.corpus import CorpusText
-from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter, write_vocabulary
+from core_hooks.capture.corpus_writer import VOCABULARY, CorpusSite, CorpusWriter, write_vocabulary
 from core_hooks.capture.index import FORMAT, VERSION, CaptureIndex, write_index
 from core_hooks.capture.shard_plan import plan_shards
 
@@ -54,19 +54,14 @@ def write_corpus_capture(
         CorpusSite("h.0", "after", "float32", dtype, (CHANNELS,)),
         CorpusSite("rows.x", "after", dtype, dtype, (2, 3)),
     ]
-    index = new_index(sites, source={"label": "mood"} if labels else {})
     entry = write_vocabulary(folder, [f"<{i}>" for i in range(50)])
-    index = CaptureIndex(
-        **{**{n: getattr(index, n) for n in index.__slots__}, "files": {"vocabulary.safetensors": entry}}
-    )
+    index = new_index(sites, source={"label": "mood"} if labels else {}, files={VOCABULARY: entry})
     write_index(folder, index)
     writer = CorpusWriter(folder, index, sites)
     corpus = [CorpusText(i, " ".join(map(str, ids)), f"mood {i % 2}" if labels else "") for i, ids in enumerate(texts)]
     kept = []
     try:
-        for plan in plan_shards(
-            corpus, lambda t: [[int(x) for x in s.split()] for s in t], shard_rows=shard_rows, context=8
-        ):
+        for plan in plan_shards(corpus, read_numbers, shard_rows=shard_rows, context=8):
             writer.begin(plan)
             for window in reversed(range(len(plan.windows))):  # in another order than that of the rows
                 values = stored(token_values(plan.windows[window].ids), dtype)
@@ -77,6 +72,11 @@ def write_corpus_capture(
     finally:
         writer.close()
     return np.concatenate(kept)
+
+
+def read_numbers(texts: list[str]) -> list[list[int]]:
+    """The stand-in for a tokenizer."""
+    return [[int(word) for word in text.split()] for text in texts]
 
 
 def stored(values: np.ndarray, dtype: str) -> np.ndarray:

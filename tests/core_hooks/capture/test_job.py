@@ -209,17 +209,14 @@ def test_a_disk_that_fills_up_at_any_write_loses_no_finished_shard(
         return real(*args)
 
     monkeypatch.setattr(shard_module.os, "pwrite", pwrite)
-    fills = 0
-    for room in (0, 1, 30, 77, 200, 10_000):
-        try:
+    for room in (0, 1, 30, 77, 200):  # noqa: B007 - how many writes the disk takes
+        with pytest.raises(CaptureError, match="no room left|No space left"):
             CaptureJob(tiny, wanted).run(resume=True)
-        except CaptureError as error:
-            fills += 1
-            assert "no room left" in str(error) or "No space left" in str(error)
-            if (tmp_path / "again" / "capture.json").exists():
-                assert not any(check.problem for check in verify_capture(tmp_path / "again"))
-            assert not list((tmp_path / "again").glob("*.tmp"))
-    assert fills >= 4
+        if (tmp_path / "again" / "capture.json").exists():
+            assert not any(check.problem for check in verify_capture(tmp_path / "again"))
+        assert not list((tmp_path / "again").glob("*.tmp"))
+    room = 10**9
+    CaptureJob(tiny, wanted).run(resume=True)
     assert same_files(tmp_path / "out", tmp_path / "again")
 
 
@@ -323,8 +320,8 @@ def test_a_model_that_cannot_be_told_of_padding_gets_none(tmp_path: Path) -> Non
     torch.manual_seed(0)
     model = Plain().eval()
     tree = build_tree(model)
-    summary = summarise(model, tree, ReferenceOf(), "plain", False)
-    opened = OpenedModel(model, None, tree, summary, (), torch.zeros(1, 2, dtype=torch.long))
+    summary = summarise(model, tree, ModelReference("tests:Plain"), "plain", False)
+    opened = OpenedModel(model, None, tree, summary, (), (torch.zeros(1, 2, dtype=torch.long),))
     lines = ["1 2 3", "4 5", "6 7 8 9", "1 2", "3 3 3"]
     CaptureJob(opened, settings(tmp_path, lines, sites=("mix",))).run()
     with open_capture(tmp_path / "out") as capture, torch.no_grad():
@@ -335,12 +332,9 @@ def test_a_model_that_cannot_be_told_of_padding_gets_none(tmp_path: Path) -> Non
             assert capture.token_texts(rows.start, rows.stop) == line.split()
 
 
-def ReferenceOf() -> ModelReference:
-    return ModelReference("tests:Plain")
-
-
 @pytest.mark.parametrize(
-    ("family", "site"), [("bert", "bert.encoder.layer.1"), ("t5", "encoder.block.1"), ("mamba", "backbone.layers.1")]
+    ("family", "site"),
+    [("bert", "bert.encoder.layer.1"), ("t5", "encoder.block.1"), ("mamba", "backbone.layers.1")],
 )
 def test_padding_changes_nothing_in_other_families(tmp_path: Path, tiny: OpenedModel, family: str, site: str) -> None:
     model = tiny_model(family)

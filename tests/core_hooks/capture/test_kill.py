@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core_hooks.capture.index import CaptureError, read_index
+from core_hooks.capture.index import read_index
 from core_hooks.capture.reader import open_capture
 from core_hooks.capture.verify import verify_capture
 from tests.core_hooks.capture.corpora import CHANNELS, number_texts
@@ -92,11 +92,9 @@ def test_killed_thirty_times_it_ends_with_the_bytes_of_an_uninterrupted_run(tmp_
             break
         assert code == -9
         kills += 1
-        try:
-            index = read_index(tmp_path / "killed")
-        except CaptureError as error:
-            assert "is not a capture" in str(error)  # killed before the first index
-            continue
+        if not (tmp_path / "killed" / "capture.json").exists():
+            continue  # killed before the first index
+        index = read_index(tmp_path / "killed")
         assert index.rows >= rows  # nothing that was listed is ever lost
         rows = index.rows
         assert not [check for check in verify_capture(tmp_path / "killed") if check.problem]
