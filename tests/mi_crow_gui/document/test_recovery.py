@@ -19,7 +19,7 @@ import os, sys
 from pathlib import Path
 from mi_crow_gui.document.recovery import RecoveryFile
 from mi_crow_gui.document.workspace import Workspace
-RecoveryFile(Path(sys.argv[1])).write(Workspace(prompt="typed for an hour"), origin="/work/mine.microw")
+RecoveryFile(Path(sys.argv[1])).write(Workspace(prompt="typed for an hour"), origin="/sessions/mine.microw")
 os._exit(1)
 """
 
@@ -47,7 +47,7 @@ def test_work_of_an_instance_that_died_is_offered_until_it_is_discarded(folder):
     (orphan,) = find_orphans(folder)
     loaded = orphan.read()
     assert loaded.workspace == Workspace(prompt="typed for an hour")
-    assert loaded.origin == "/work/mine.microw"
+    assert loaded.origin == "/sessions/mine.microw"
     assert not loaded.foreign
     assert orphan.written == pytest.approx(time.time(), abs=60)
     orphan.discard()

@@ -54,14 +54,14 @@ def autosave(store, disk):
 
 
 def test_what_is_typed_is_written_by_another_thread(qtbot, store, disk, autosave):
-    autosave.origin = "/work/mine.microw"
+    autosave.origin = "/sessions/mine.microw"
     store.set_prompt("typed")
     store.set_draft("h.0", "lambda x: ")
     qtbot.waitUntil(disk.path.exists)
     autosave.flush()
     loaded = load(disk.path)
     assert loaded.workspace == store.workspace
-    assert loaded.origin == "/work/mine.microw"
+    assert loaded.origin == "/sessions/mine.microw"
     assert threading.main_thread() not in disk.threads
 
 
