@@ -142,9 +142,8 @@ def _write_csv(capture: Capture, path: Path, sites: Sequence[StoredSite], report
             buffer = io.StringIO()
             rows = csv.writer(buffer)
             for at, token in enumerate(capture.token_texts(start, end)):
-                # The shortest digits that give the stored number back.
-                numbers = [np.format_float_positional(x, trim="-") if _short(x) else str(x)
-                           for block in values for x in block[at]]  # fmt: skip
+                # numpy writes the shortest digits that give the stored number back.
+                numbers = [str(value) for block in values for value in block[at]]
                 rows.writerow([*(int(table[at]) for table in tables), token, *numbers])
             file.write(buffer.getvalue())
             report(end - first, stop - first)
@@ -191,10 +190,6 @@ def _names(sites: Sequence[StoredSite]) -> dict[StoredSite, str]:
 
 def _common_rows(sites: Sequence[StoredSite]) -> tuple[int, int]:
     return max(site.first_row for site in sites), min(site.first_row + site.rows for site in sites)
-
-
-def _short(value: np.floating) -> bool:
-    return bool(np.isfinite(value) and (value == 0 or 1e-4 <= abs(value) < 1e16))
 
 
 def _narrowed(values: np.ndarray) -> np.ndarray:
