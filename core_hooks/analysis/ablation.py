@@ -95,18 +95,19 @@ def ablate(
         `cancel` was set.
     """
     metric = metric or Loss()
-    handles, base, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
+    handles, unchanged, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
     variants = [
         Variant((block, column), (edits(handle),))
         for block, row in enumerate(handles)
         for column, handle in enumerate(row)
     ]
-    result = sweep(opened, anatomy, base, variants, metric, on_progress=on_progress, cancel=cancel)
-    baseline = float(metric(base.logits, tokens.ids)[0])
+    result = sweep(
+        opened, anatomy, tokens, variants, metric, unchanged=unchanged, on_progress=on_progress, cancel=cancel
+    )
     change = np.full((len(handles), max(len(row) for row in handles)), np.nan, np.float32)
     for place, value in result.values.items():
-        change[place] = value - baseline
-    return AblationMap(part, by, metric.name, baseline, change, result.failures)
+        change[place] = value - result.baseline
+    return AblationMap(part, by, metric.name, result.baseline, change, result.failures)
 
 
 def ablate_together(
@@ -135,13 +136,15 @@ def ablate_together(
         As `ablate`; also for a place that the model does not have, and when it can't be measured.
     """
     metric = metric or Loss()
-    handles, base, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
+    handles, unchanged, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
     chosen = []
     for block, column in places:
         if not 0 <= block < len(handles) or not 0 <= column < len(handles[block]):
             raise ModelError(f"{opened.summary.name} has no place {column} in block {block} among its {part}.")
         chosen.append(edits(handles[block][column]))
-    result = sweep(opened, anatomy, base, [Variant((0, 0), tuple(chosen))], metric, cancel=cancel)
+    result = sweep(
+        opened, anatomy, tokens, [Variant((0, 0), tuple(chosen))], metric, unchanged=unchanged, cancel=cancel
+    )
     if result.failures:
         raise ModelError(result.failures[0, 0])
     return result.values[0, 0]
@@ -157,20 +160,22 @@ def _prepare(
     reference: Sequence[TokenSequence],
     seed: int,
     cancel: threading.Event | None,
-) -> tuple[tuple[tuple[Handle, ...], ...], BaseRun, Callable[[Handle], Edit]]:
+) -> tuple[tuple[tuple[Handle, ...], ...], torch.Tensor | None, Callable[[Handle], Edit]]:
+    """Return what can be taken out, the model's own logits where they had to be computed, and how to take it out."""
     if isinstance(metric, Loss) and kind_of(opened.model) == "masked":
         raise ModelError(f"{opened.summary.architecture} does not predict the next token, so it has no loss to add to.")
     handles = handles_of(opened, anatomy, part, tokens, cancel)
     sites = {handle.site for row in handles for handle in row}
     if part == "block":
         sites |= {Site(site.path, before=True) for site in sites}
-    last_only = metric.last_only
-    own = sites if part == "block" or not reference else set()
-    base = run_base(opened, anatomy, tokens, own if by == "zero" else sites, last_only=last_only, cancel=cancel)
-    pools = [base] if by == "zero" or not reference else []
-    pools += [run_base(opened, anatomy, t, sites, last_only=True, cancel=cancel) for t in reference if by != "zero"]
+    own = None
+    if by != "zero" or part == "block":
+        own = run_base(opened, tokens, sites, last_only=metric.last_only, cancel=cancel)
+    pools = [] if own is None else [own]
+    if by != "zero" and reference:
+        pools = [run_base(opened, other, sites, last_only=True, cancel=cancel) for other in reference]
     total = sum(len(pool.tokens) for pool in pools)
-    drawn = torch.from_numpy(np.random.default_rng(seed).integers(0, total, len(tokens)))
+    drawn = torch.from_numpy(np.random.default_rng(seed).integers(0, max(1, total), len(tokens)))
 
     def held(runs: Sequence[BaseRun], handle: Handle) -> torch.Tensor:
         values = torch.cat([run.values[handle.site] for run in runs])
@@ -188,11 +193,11 @@ def _prepare(
 
     def edits(handle: Handle) -> Edit:
         new = substitute(handle)
-        kept = base.values[Site(handle.site.path, before=True)] if part == "block" else 0.0
+        kept = own.values[Site(handle.site.path, before=True)] if own is not None and part == "block" else 0.0
 
         def change(row: torch.Tensor) -> None:
             row[:, handle.channels] = kept + new
 
         return Edit(handle.block, handle.site, change)
 
-    return handles, base, edits
+    return handles, None if own is None else own.logits, edits

@@ -1,9 +1,9 @@
-"""One forward whose inside is kept, so that variants of it need not compute again what they share with it."""
+"""Forwards over copies of one sequence, and what was seen inside the one that nothing was changed in."""
 
 from __future__ import annotations
 
 import inspect
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.detector import Detector
 from core_hooks.hooks.errors import RunCancelled
 from core_hooks.hooks.hook_type import HookType
-from core_hooks.hooks.nested import find_all, find_input, find_output, follow, replace
+from core_hooks.hooks.nested import find_input, find_output, follow
 from core_hooks.hooks.run import HookRun
 from core_hooks.model.architecture import kind_of
 from core_hooks.model.errors import ModelError
@@ -22,12 +22,11 @@ from core_hooks.model.forward import call, logits_of, model_inputs
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from torch import nn
 
     from core_hooks.hooks.hook import Hook
-    from core_hooks.model.anatomy import Anatomy
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
 
@@ -52,26 +51,22 @@ class BaseRun:
         ``[1, tokens, vocabulary]``, or of the last token alone where no more was asked for.
     values
         What each site held, ``[tokens, channels]``, on the model's device.
-    block_outputs
-        What each block returned, whole, in tensors of its own.
     """
 
     tokens: TokenSequence
     logits: torch.Tensor
     values: dict[Site, torch.Tensor]
-    block_outputs: tuple[Any, ...]
 
 
 def run_base(
     opened: OpenedModel,
-    anatomy: Anatomy,
     tokens: TokenSequence,
     sites: Iterable[Site] = (),
     *,
     last_only: bool = False,
     cancel: threading.Event | None = None,
 ) -> BaseRun:
-    """Run the model once over `tokens`, keeping what blocks return and what `sites` hold.
+    """Run the model once over `tokens`, keeping what `sites` hold.
 
     Raises
     ------
@@ -81,12 +76,9 @@ def run_base(
         `cancel` was set.
     """
     keepers = {site: _Keeper(site) for site in dict.fromkeys(sites)}
-    outputs = [_OutputKeeper() for _ in anatomy.blocks]
     hooks: dict[str, list[Hook]] = {}
     for site, keeper in keepers.items():
         hooks.setdefault(site.path, []).append(keeper)
-    for block, output in zip(anatomy.blocks, outputs, strict=True):
-        hooks.setdefault(block.path, []).append(output)
     logits = run_rows(opened, tokens, 1, hooks, last_only=last_only, cancel=cancel)
     values = {}
     for site, keeper in keepers.items():
@@ -94,14 +86,14 @@ def run_base(
         if value is None or value.numel() % len(tokens):
             raise ModelError(f"{site.path} held nothing that belongs to the tokens, so it can't be looked into.")
         values[site] = value.reshape(len(tokens), -1)
-    return BaseRun(tokens, logits, values, tuple(keeper.output for keeper in outputs))
+    return BaseRun(tokens, logits, values)
 
 
 def run_rows(
     opened: OpenedModel,
     tokens: TokenSequence,
     rows: int,
-    hooks: dict[str, list[Hook]],
+    hooks: Mapping[str, Sequence[Hook]],
     *,
     last_only: bool = False,
     cancel: threading.Event | None = None,
@@ -121,47 +113,31 @@ def run_rows(
     RunCancelled
         `cancel` was set.
     """
+    with alone(opened, hooks, cancel):
+        return forward_rows(opened, tokens, rows, last_only=last_only)
+
+
+@contextmanager
+def alone(opened: OpenedModel, hooks: Mapping[str, Sequence[Hook]], cancel: threading.Event | None) -> Iterator[None]:
+    """Attach `hooks` and let no others act, in a run of their own that `cancel` ends."""
+    with undisturbed(opened.model), HookRun(cancel=cancel), attach(opened.model, hooks):
+        yield
+
+
+def forward_rows(opened: OpenedModel, tokens: TokenSequence, rows: int, *, last_only: bool = False) -> torch.Tensor:
+    """Do what `run_rows` does, with the hooks that are attached already."""
     name = opened.summary.architecture
     if kind_of(opened.model) == "seq2seq":
         raise ModelError(f"{name} reads with one stack and writes with another; experiments need a single one.")
     if not len(tokens):
         raise ModelError("The prompt is empty; type some text.")
-    inputs = _inputs(opened, tokens, rows, last_only)
-    with undisturbed(opened.model), HookRun(cancel=cancel), attach(opened.model, hooks):
-        output, stopped = call(opened, inputs)
+    output, stopped = call(opened, _inputs(opened, tokens, rows, last_only))
     if stopped == "cancelled":
         raise RunCancelled("The experiment was cancelled.")
     logits = logits_of(output)
-    if logits is None or logits.shape[0] != rows:
+    if logits is None:
         raise ModelError(f"{name} gives no logits over a vocabulary, so there is nothing to measure.")
     return logits
-
-
-@contextmanager
-def skipping(opened: OpenedModel, anatomy: Anatomy, base: BaseRun, count: int, rows: int) -> Iterator[None]:
-    """Let the first `count` blocks hand out what they returned in `base`, for each of `rows`, instead of computing it.
-
-    The rest of the model's own forward runs as it is, so whatever an architecture does between, before and after its
-    blocks is done. Exact as long as blocks pass nothing on but what they return; see `can_skip`.
-    """
-    with ExitStack() as stack:
-        for index in range(count):
-            output = base.block_outputs[index]
-            kept = _repeated(output, rows, own=index == count - 1)
-            stack.callback(_stand_in(opened.model.get_submodule(anatomy.blocks[index].path), kept))
-        yield
-
-
-def can_skip(opened: OpenedModel, anatomy: Anatomy, base: BaseRun, *, last_only: bool) -> bool:
-    """Return whether skipping half the blocks gives the logits of `base`, bit for bit; costs half a forward."""
-    try:
-        with skipping(opened, anatomy, base, (len(anatomy.blocks) + 1) // 2, 1):
-            logits = run_rows(opened, base.tokens, 1, {}, last_only=last_only)
-    except RunCancelled:
-        raise
-    except Exception:  # noqa: BLE001 - whatever breaks when blocks are skipped, they are computed then
-        return False
-    return torch.equal(logits.nan_to_num(), base.logits.nan_to_num())
 
 
 class _Keeper(Detector):
@@ -177,19 +153,6 @@ class _Keeper(Detector):
         path = find_input(found) if self._kept_site.before else find_output(found)
         # A copy, because some blocks add to a part's output in place.
         self.value = None if path is None else follow(found, path).detach().clone()
-
-
-class _OutputKeeper(Detector):
-    """Keeps all that a block returns."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.output: Any = None
-
-    def process_activations(self, module: nn.Module, input: Any, output: Any) -> None:
-        for path in find_all(output):
-            output = replace(output, path, follow(output, path).detach().clone())
-        self.output = output
 
 
 def _inputs(opened: OpenedModel, tokens: TokenSequence, rows: int, last_only: bool) -> dict[str, Any]:
@@ -209,31 +172,6 @@ def _rows_of(value: Any, rows: int) -> Any:
     if not isinstance(value, torch.Tensor) or not value.dim() or value.shape[0] != 1:
         return value
     return value.expand(rows, *value.shape[1:])
-
-
-def _repeated(output: Any, rows: int, own: bool) -> Any:
-    """Return what a block returned for each of `rows`; in storage of its own where somebody may write into it."""
-    for path in find_all(output):
-        repeated = _rows_of(follow(output, path), rows)
-        output = replace(output, path, repeated.clone(memory_format=torch.contiguous_format) if own else repeated)
-    return output
-
-
-def _stand_in(module: nn.Module, output: Any) -> Any:
-    """Replace the forward of one module by one that returns `output`; return what undoes it."""
-    held = module.__dict__.get("forward")
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        return output
-
-    def undo() -> None:
-        if held is None:
-            del module.__dict__["forward"]
-        else:
-            module.__dict__["forward"] = held
-
-    module.__dict__["forward"] = forward
-    return undo
 
 
 def rows_that_fit(opened: OpenedModel, tokens: Sequence[int], last_only: bool, budget: int = 1 << 28) -> int:

@@ -114,7 +114,7 @@ def direct_effect(
         raise ModelError(f"There is no position {position} in {len(tokens)} tokens.")
     at = position % len(tokens)
     writes = measure_writes(opened, anatomy, tokens, cancel)
-    base = run_base(opened, anatomy, tokens, _sites(anatomy, writes), cancel=cancel)
+    base = run_base(opened, tokens, _sites(anatomy, writes), cancel=cancel)
     words = base.logits.shape[-1]
     wrong = next((token for token in ((word,) if against < 0 else (word, against)) if not 0 <= token < words), None)
     if wrong is not None:

@@ -237,10 +237,15 @@ def _log_probabilities(logits: torch.Tensor, positions: torch.Tensor, targets: t
     result = torch.empty(rows, len(positions), dtype=torch.float32, device=logits.device)
     across = max(1, min(len(positions), _BLOCK // vocabulary))
     down = max(1, _BLOCK // (vocabulary * across))
+    # A copy of what is read is saved where the positions lie side by side, which they mostly do.
+    first, count = int(positions[0]), len(positions)
+    beside = bool((positions == torch.arange(first, first + count, device=positions.device)).all())
     for top in range(0, rows, down):
         for start in range(0, len(positions), across):
             here = positions[start : start + across]
-            block = logits[top : top + down].index_select(1, here).float()
+            block = logits[top : top + down]
+            block = block[:, first + start : first + start + len(here)] if beside else block.index_select(1, here)
+            block = block.float()
             chosen = targets[start : start + across].expand(block.shape[0], -1)[..., None]
             found = block.gather(2, chosen)[..., 0] - block.logsumexp(2)
             result[top : top + down, start : start + across] = found

@@ -101,8 +101,8 @@ def patch(
     handles = handles_of(opened, anatomy, _PARTS[part], clean, cancel)
     sites = {handle.site for row in handles for handle in row}
     last_only = isinstance(metric, str) or metric.last_only
-    source = run_base(opened, anatomy, clean, sites, last_only=last_only, cancel=cancel)
-    base = run_base(opened, anatomy, corrupted, last_only=last_only, cancel=cancel)
+    source = run_base(opened, clean, sites, last_only=last_only, cancel=cancel)
+    base = run_base(opened, corrupted, last_only=last_only, cancel=cancel)
     chosen = _metric(opened, metric, source, base) if isinstance(metric, str) else metric
     whole, nothing = float(chosen(source.logits, clean.ids)[0]), float(chosen(base.logits, corrupted.ids)[0])
     if not abs(whole - nothing) > _LEAST * max(abs(whole), abs(nothing)):
@@ -117,7 +117,9 @@ def patch(
         for column, handle in enumerate(row if part == "heads" else row * columns)
         if places is None or (block, column) in places
     ]
-    result = sweep(opened, anatomy, base, variants, chosen, on_progress=on_progress, cancel=cancel)
+    result = sweep(
+        opened, anatomy, corrupted, variants, chosen, unchanged=base.logits, on_progress=on_progress, cancel=cancel
+    )
     recovered = np.full((len(handles), columns), np.nan, np.float32)
     for place, value in result.values.items():
         recovered[place] = (value - nothing) / (whole - nothing)

@@ -161,7 +161,7 @@ def steering_vectors(
     sums: dict[int, torch.Tensor] = {}
     for number, (toward, away) in enumerate(pairs):
         for half, (tokens, sign) in enumerate(((toward, 1.0), (away, -1.0))):
-            base = run_base(opened, anatomy, tokens, sites.values(), last_only=True, cancel=cancel)
+            base = run_base(opened, tokens, sites.values(), last_only=True, cancel=cancel)
             for index, site in sites.items():
                 held = sign * _at(base.values[site], position).double().cpu()
                 sums[index] = sums[index] + held if index in sums else held
@@ -204,12 +204,11 @@ def strength_curve(
     """
     _insist_on_fit(anatomy, vector)
     ordered = sorted({float(strength) for strength in strengths})
-    base = run_base(opened, anatomy, tokens, last_only=metric.last_only, cancel=cancel)
     variants = [
         Variant((0, column), (Edit(vector.block, Site(vector.site), _Adder(vector.values, strength)),))
         for column, strength in enumerate(ordered)
     ]
-    result = sweep(opened, anatomy, base, variants, metric, on_progress=on_progress, cancel=cancel)
+    result = sweep(opened, anatomy, tokens, variants, metric, on_progress=on_progress, cancel=cancel)
     values = np.array([result.values[0, column] for column in range(len(ordered))])
     return StrengthCurve(
         np.array(ordered), values, metric.name, {column: why for (_, column), why in result.failures.items()}

@@ -74,7 +74,7 @@ def measure_writes(
         `cancel` was set.
     """
     sites = {site for block in anatomy.blocks for site in _sites(opened, block)}
-    base = run_base(opened, anatomy, tokens, sites, last_only=True, cancel=cancel)
+    base = run_base(opened, tokens, sites, last_only=True, cancel=cancel)
     return tuple(_read(opened, block, base) for block in anatomy.blocks)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import ExitStack
 
 import pytest
 import torch
 
 from core_hooks import FunctionController, LayerActivationDetector, RunCancelled, attach, hooks_of
 from core_hooks.analysis import sweep as sweep_module
-from core_hooks.analysis.base_run import Site, can_skip, rows_that_fit, run_base, run_rows, skipping
+from core_hooks.analysis.base_run import Site, forward_rows, rows_that_fit, run_base
 from core_hooks.analysis.metrics import Loss, Probability
 from core_hooks.analysis.sweep import Edit, Variant, sweep
 from core_hooks.model.errors import ModelError
@@ -33,8 +34,7 @@ def scaled(subject: Subject, count: int = 6) -> list[Variant]:
 @pytest.mark.parametrize("family", CAUSAL)
 def test_each_variant_measures_what_one_forward_with_one_plain_hook_does(family: str) -> None:
     subject = lively(family)
-    base = run_base(subject.opened, subject.anatomy, subject.tokens())
-    found = sweep(subject.opened, subject.anatomy, base, scaled(subject), Loss())
+    found = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss())
     for number in range(6):
         site = subject.module(subject.anatomy.blocks[number % 3].path)
         with hooked(site, lambda tensor, number=number: tensor * (1 + number / 4)):
@@ -42,35 +42,57 @@ def test_each_variant_measures_what_one_forward_with_one_plain_hook_does(family:
     assert found.failures == {}
 
 
-@pytest.mark.parametrize("family", CAUSAL)
-def test_blocks_can_be_skipped_and_compute_again_afterwards(family: str) -> None:
-    subject = lively(family)
-    own = subject.logits()
-    base = run_base(subject.opened, subject.anatomy, subject.tokens())
-    assert can_skip(subject.opened, subject.anatomy, base, last_only=False)
-    block = subject.module(subject.anatomy.blocks[0].path)
-    with skipping(subject.opened, subject.anatomy, base, len(base.block_outputs), 3):
-        assert "forward" in vars(block)
-        torch.testing.assert_close(run_rows(subject.opened, subject.tokens(), 3, {}), own.expand(3, -1, -1))
-    assert "forward" not in vars(block)
-    assert torch.equal(subject.logits(), own)
+def rows_seen(subject: Subject, variants: list[Variant]) -> list[list[int]]:
+    """How many rows each block was given in each forward of a sweep."""
+    seen: list[list[int]] = [[] for _ in subject.anatomy.blocks]
+    with ExitStack() as stack:
+        for block, rows in zip(subject.anatomy.blocks, seen, strict=True):
+            count = lambda tensor, rows=rows: rows.append(tensor.shape[0])  # noqa: E731
+            stack.enter_context(hooked(subject.module(block.path), count, before=True))
+        sweep(subject.opened, subject.anatomy, subject.tokens(), variants, Loss())
+    return seen
 
 
-def test_a_model_whose_blocks_pass_more_than_they_return_is_computed_whole() -> None:
+@pytest.mark.parametrize("family", FOUR)
+def test_what_comes_before_the_first_edit_is_computed_once_for_all(family: str) -> None:
+    # Two variants change what each block returns, and one more row branches off before the last to be checked.
+    assert rows_seen(lively(family), scaled(lively(family))) == [[1], [3], [6]]
+
+
+def test_a_model_that_takes_no_batch_that_grows_is_run_with_whole_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = lively("gpt2")
-    base = run_base(subject.opened, subject.anatomy, subject.tokens())
-    wrong = type(base)(base.tokens, base.logits + 1, base.values, base.block_outputs)
-    assert not can_skip(subject.opened, subject.anatomy, wrong, last_only=False)
-    broken = type(base)(base.tokens, base.logits, base.values, (None,) * 3)
-    assert not can_skip(subject.opened, subject.anatomy, broken, last_only=False)
-    assert torch.isfinite(subject.logits()).all()
+    wanted = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss())
+
+    def refuse(self: object, held: torch.Tensor) -> torch.Tensor:
+        if self.rows:  # type: ignore[attr-defined]
+            raise RuntimeError("the mask does not fit")
+        return held
+
+    monkeypatch.setattr(sweep_module._Grower, "__call__", refuse)
+    found = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss())
+    assert rows_seen(subject, scaled(subject)) == [[1, 7], [7], [7]]
+    assert found.values == pytest.approx(wanted.values, abs=1e-5)
+    assert found.failures == {}
+
+
+def test_a_batch_whose_rows_do_not_come_out_as_they_should_is_run_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = lively("gpt2")
+    wanted = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss())
+
+    def mistaken(self: object, held: torch.Tensor) -> torch.Tensor:
+        added = held[:1].expand(self.rows, *held.shape[1:])  # type: ignore[attr-defined]
+        return torch.cat([held, added * 1.5])
+
+    monkeypatch.setattr(sweep_module._Grower, "__call__", mistaken)
+    found = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss())
+    assert found.values == pytest.approx(wanted.values, abs=1e-5)
 
 
 @pytest.mark.parametrize("family", FOUR)
 def test_the_last_token_alone_is_measured_alike(family: str) -> None:
     subject = lively(family)
     wanted = float(subject.logits()[-1].softmax(-1)[7])
-    base = run_base(subject.opened, subject.anatomy, subject.tokens(), last_only=True)
+    base = run_base(subject.opened, subject.tokens(), last_only=True)
     assert base.logits.shape[1] == 1
     assert float(Probability(7)(base.logits, IDS)[0]) == pytest.approx(wanted, abs=1e-6)
 
@@ -88,8 +110,7 @@ def test_a_variant_that_fails_is_nan_with_the_reason_and_the_others_are_measured
     site = Site("transformer.h.1")
     variants[1] = Variant((0, 1), (Edit(1, site, fail),))
     variants[4] = Variant((0, 4), (Edit(1, site, spoil),))
-    base = run_base(subject.opened, subject.anatomy, subject.tokens())
-    found = sweep(subject.opened, subject.anatomy, base, variants, Loss())
+    found = sweep(subject.opened, subject.anatomy, subject.tokens(), variants, Loss())
     assert {place for place, value in found.values.items() if math.isnan(value)} == {(0, 1), (0, 4)}
     assert "there is nothing to divide" in found.failures[0, 1]
     assert found.failures[0, 4] == "The loss (nats) is not a number: the logits hold NaN or infinity."
@@ -100,25 +121,24 @@ def test_a_batch_too_large_for_memory_is_halved(monkeypatch: pytest.MonkeyPatch)
     subject = lively("gpt2")
     rows_run: list[int] = []
 
-    def scarce(opened: object, tokens: object, rows: int, *args: object, **options: object) -> torch.Tensor:
-        if rows > 2:
+    def scarce(opened: object, tokens: object, rows: int, **options: object) -> torch.Tensor:
+        logits = forward_rows(opened, tokens, rows, **options)  # type: ignore[arg-type]
+        if logits.shape[0] > 4:
             raise torch.OutOfMemoryError("out of memory")
-        rows_run.append(rows)
-        return run_rows(opened, tokens, rows, *args, **options)  # type: ignore[arg-type]
+        rows_run.append(logits.shape[0])
+        return logits
 
-    base = run_base(subject.opened, subject.anatomy, subject.tokens())
-    wanted = sweep(subject.opened, subject.anatomy, base, scaled(subject, 12), Loss())
-    monkeypatch.setattr(sweep_module, "run_rows", scarce)
-    found = sweep(subject.opened, subject.anatomy, base, scaled(subject, 12), Loss())
-    assert max(rows_run) == 2
+    wanted = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject, 12), Loss())
+    monkeypatch.setattr(sweep_module, "forward_rows", scarce)
+    found = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject, 12), Loss())
+    assert max(rows_run) == 4
     assert found.failures == {}
     assert found.values == pytest.approx(wanted.values, abs=1e-5)
 
 
 def test_progress_counts_every_variant_once_and_cancelling_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = lively("gpt2")
-    monkeypatch.setattr(sweep_module, "rows_that_fit", lambda *_: 2)
-    base = run_base(subject.opened, subject.anatomy, subject.tokens())
+    monkeypatch.setattr(sweep_module, "rows_that_fit", lambda *_: 3)
     seen: list[tuple[int, int]] = []
     cancel = threading.Event()
 
@@ -128,16 +148,16 @@ def test_progress_counts_every_variant_once_and_cancelling_ends_the_sweep(monkey
             cancel.set()
 
     with pytest.raises(RunCancelled):
-        sweep(subject.opened, subject.anatomy, base, scaled(subject), Loss(), on_progress=watch, cancel=cancel)
+        sweep(
+            subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss(), on_progress=watch, cancel=cancel
+        )
     assert seen == [(2, 6), (4, 6)]
     assert not any(hooks_of(module) for module in subject.model.modules())
-    assert "forward" not in vars(subject.module("transformer.h.0"))
 
 
 def test_cancelling_reaches_into_a_forward() -> None:
     subject = lively("gpt2")
     cancel = threading.Event()
-    base = run_base(subject.opened, subject.anatomy, subject.tokens())
 
     def change(row: torch.Tensor) -> None:
         cancel.set()
@@ -146,7 +166,7 @@ def test_cancelling_reaches_into_a_forward() -> None:
         sweep(
             subject.opened,
             subject.anatomy,
-            base,
+            subject.tokens(),
             [Variant((0, 0), (Edit(0, Site("transformer.h.0"), change),))],
             Loss(),
             cancel=cancel,
@@ -155,12 +175,12 @@ def test_cancelling_reaches_into_a_forward() -> None:
 
 def test_what_the_user_attached_looks_away_and_acts_again_afterwards() -> None:
     subject = lively("gpt2")
-    clean = run_base(subject.opened, subject.anatomy, subject.tokens())
+    clean = run_base(subject.opened, subject.tokens())
     zero, off = FunctionController("x", torch.zeros_like), FunctionController("x", torch.zeros_like)
     watcher = LayerActivationDetector("transformer.h.2")
     off.disable()
     with attach(subject.model, {"transformer.h.0": (zero, off), "transformer.h.2": watcher}):
-        base = run_base(subject.opened, subject.anatomy, subject.tokens())
+        base = run_base(subject.opened, subject.tokens())
         assert torch.equal(base.logits, clean.logits)
         assert watcher.get_captured() is None
         assert (zero.enabled, off.enabled, watcher.enabled) == (True, False, True)
@@ -176,7 +196,7 @@ def test_rows_fit_the_budget() -> None:
 def test_what_cannot_be_measured_is_said() -> None:
     subject = lively("t5")
     with pytest.raises(ModelError, match="one stack"):
-        run_base(subject.opened, subject.anatomy, subject.tokens())
+        run_base(subject.opened, subject.tokens())
     gpt2 = lively("gpt2")
     with pytest.raises(ModelError, match="empty"):
-        run_base(gpt2.opened, gpt2.anatomy, gpt2.tokens([]))
+        run_base(gpt2.opened, gpt2.tokens([]))
