@@ -8,23 +8,47 @@ raises a `ModelError` with one sentence when this architecture or these tokens c
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
+import numpy as np
+
+from core_hooks.analysis.attention import attention_patterns
+from core_hooks.analysis.head_map import map_heads, repeated_random_tokens
+from core_hooks.analysis.logit_lens import lens_cell, logit_lens
 from core_hooks.analysis.next_token import next_token
+from core_hooks.analysis.residual_norms import residual_norms
+from core_hooks.analysis.residuals import capture_residuals
 from core_hooks.hooks.errors import RunCancelled
 from core_hooks.hooks.run import HookRun
+from core_hooks.model.anatomy import Anatomy, discover
 from core_hooks.model.errors import ModelError
 from core_hooks.model.forward import call, logits_of, model_inputs
+from core_hooks.model.prompt import token_text
+from core_hooks.model.readout import verify
+from mi_crow_gui.document.formatting import byte_size
+from mi_crow_gui.plotdata.analysis import frozen
+from mi_crow_gui.plotdata.attention import Attention
+from mi_crow_gui.plotdata.head_map import RANDOM, SCORES, HeadScoresOfAll
+from mi_crow_gui.plotdata.logit_lens import Lens, LensCell
 from mi_crow_gui.plotdata.next_token import Expected, NextTokens
+from mi_crow_gui.plotdata.residual_norms import ResidualNorms
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from torch import nn
+
+    from core_hooks.analysis.residuals import Residuals
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.engine.messages import AnalysisRequest
 
-_EXPECTED = 20
+_EXPECTED = 20  # words kept of each prediction
+_LARGEST_PATTERNS = 1 << 30  # bytes of attention that are held for one plot
+
+# What was found of a model is found once; touched by the model thread alone.
+_anatomies: WeakKeyDictionary[nn.Module, Anatomy] = WeakKeyDictionary()
 
 
 class AnalysisFunction(Protocol):
@@ -36,6 +60,7 @@ class AnalysisFunction(Protocol):
         request: AnalysisRequest,
         cancel: threading.Event,
         progress: Callable[[int, int], None],
+        /,
     ) -> Any:
         """Compute it."""
 
@@ -67,12 +92,123 @@ def next_tokens(
     return NextTokens(request.run, tokens.texts, tuple(expected))
 
 
+def lens(
+    opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
+) -> Lens:
+    """What the model would say at every place of its residual stream."""
+    tokens, anatomy = _tokens(request), _anatomy(opened)
+    target = _word_id(opened, str(dict(request.parameters).get("word", "")))
+    residuals = _residuals(opened, anatomy, request, cancel)
+    found = logit_lens(opened, anatomy, residuals, target, on_progress=progress, cancel=cancel)
+    texts = {int(token_id): token_text(opened, int(token_id)) for token_id in np.unique(found.top)}
+    return Lens(
+        request.run,
+        tokens.texts,
+        tuple(tuple(texts[int(token_id)] for token_id in row) for row in found.top),
+        frozen(found.probability),
+        frozen(found.entropy),
+        token_text(opened, target) if target >= 0 else "",
+        None if found.target_rank is None else frozen(found.target_rank),
+        None if found.target_probability is None else frozen(found.target_probability),
+    )
+
+
+def cell_of_lens(
+    opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
+) -> LensCell:
+    """The likeliest words at one place of the residual stream."""
+    tokens, anatomy = _tokens(request), _anatomy(opened)
+    row, token = _number(request, "row"), _number(request, "token")
+    found = lens_cell(opened, anatomy, _residuals(opened, anatomy, request, cancel), row, token, _EXPECTED)
+    return LensCell(request.run, tokens.texts, row, token, found.candidates, found.entropy)
+
+
+def attention(
+    opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
+) -> Attention:
+    """How the heads of one block spread their attention over the tokens."""
+    tokens, anatomy = _tokens(request), _anatomy(opened)
+    blocks = tuple(index for index, block in enumerate(anatomy.blocks) if block.attention)
+    if not blocks:
+        raise ModelError(anatomy.lacks("heads") or f"{opened.summary.architecture} has no attention.")
+    block = _number(request, "block")
+    # A model with fewer blocks than the one the plot was made for: its last.
+    block = block if block in blocks else blocks[-1]
+    needed = 4 * anatomy.blocks[block].n_heads * len(tokens) ** 2
+    if needed > _LARGEST_PATTERNS:
+        raise ModelError(
+            f"The attention of block {block} over {len(tokens):,} tokens takes {byte_size(needed)}, and this plot "
+            f"holds {byte_size(_LARGEST_PATTERNS)}: shorten the text."
+        )
+    with HookRun(number=request.run, cancel=cancel):
+        found = attention_patterns(opened, anatomy, tokens, [block])
+    path = anatomy.blocks[block].attention
+    return Attention(request.run, tokens.texts, block, path, blocks, frozen(found.patterns[block]), found.switched_from)
+
+
+def head_map(
+    opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
+) -> HeadScoresOfAll:
+    """Score every head, on random tokens said twice or on those of the run."""
+    source = str(dict(request.parameters).get("source", RANDOM))
+    tokens = repeated_random_tokens(opened) if source == RANDOM else _tokens(request)
+    found = map_heads(opened, _anatomy(opened), tokens, on_progress=progress, cancel=cancel)
+    scores = frozen(np.stack([getattr(found, kind) for kind, _ in SCORES]))
+    return HeadScoresOfAll(request.run, tokens.texts, scores, source, found.switched_from)
+
+
+def norms(
+    opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
+) -> ResidualNorms:
+    """How long the residual stream is at every place."""
+    tokens = _tokens(request)
+    residuals = _residuals(opened, _anatomy(opened), request, cancel)
+    return ResidualNorms(request.run, tokens.texts, frozen(residual_norms(residuals)))
+
+
 def _tokens(request: AnalysisRequest) -> TokenSequence:
     if request.tokens is None:
         raise ModelError("This is about the tokens of a run: run the model first.")
     return request.tokens
 
 
+def _number(request: AnalysisRequest, name: str) -> int:
+    value = dict(request.parameters)[name]
+    assert isinstance(value, int)
+    return value
+
+
+def _anatomy(opened: OpenedModel) -> Anatomy:
+    known = _anatomies.get(opened.model)
+    if known is None:
+        known = _anatomies[opened.model] = verify(opened, discover(opened))
+    return known
+
+
+def _residuals(opened: OpenedModel, anatomy: Anatomy, request: AnalysisRequest, cancel: threading.Event) -> Residuals:
+    with HookRun(number=request.run, cancel=cancel):
+        return capture_residuals(opened, anatomy, _tokens(request))
+
+
+def _word_id(opened: OpenedModel, word: str) -> int:
+    """The vocabulary id of a word, of its first token when it has several; -1 for none."""
+    if not word:
+        return -1
+    if opened.tokenizer is None:
+        if not word.strip().isascii() or not word.strip().isdigit():
+            raise ModelError(f"This model has no tokenizer, so {word!r} can't be looked up: give a token id.")
+        return int(word)
+    ids = opened.tokenizer(word, add_special_tokens=False)["input_ids"]
+    if not ids:
+        raise ModelError(f"The tokenizer makes no token of {word!r}: choose another word.")
+    return int(ids[0])
+
+
 ANALYSES: dict[str, AnalysisFunction] = {
     "next_token": next_tokens,
+    "logit_lens": lens,
+    "lens_cell": cell_of_lens,
+    "attention": attention,
+    "head_map": head_map,
+    "residual_norms": norms,
 }

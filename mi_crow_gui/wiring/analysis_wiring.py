@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.kind import PlotKind
     from mi_crow_gui.wiring.parts import Parts
 
+_SAID_AFTER = 0.3  # seconds
 HEAD_MAP, HEADS_TAB = "head_map", "Heads"
 
 
@@ -36,6 +38,7 @@ class AnalysisWiring(QObject):
         self._tokens: TokenSequence | None = None
         self._results: dict[AnalysisRequest, AnalysisResult] = {}
         self._asked: AnalysisRequest | None = None
+        self._asked_at = 0.0
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
         self._awake = False
         self._shown: dict[str, tuple[AnalysisResult, Any]] = {}
@@ -151,7 +154,7 @@ class AnalysisWiring(QObject):
 
     def _ask(self, wish: AnalysisRequest) -> None:
         if self._asked is None and self._parts.service.analyse(wish):
-            self._asked = wish
+            self._asked, self._asked_at = wish, time.monotonic()
 
     def _show(self, panel: AnalysisPanel, result: AnalysisResult) -> None:
         shown = (result, panel.settings())
@@ -166,15 +169,23 @@ class AnalysisWiring(QObject):
 
     @Slot(object)
     def _on_service_analysis_progressed(self, progress: AnalysisProgress) -> None:
-        title = next((kind.title for kind in self._kinds.values() if kind.analysis == progress.name), progress.name)
-        self._parts.window.status.set_progress(title, progress.done, progress.total)
+        # Most are over before anybody could read it.
+        if time.monotonic() - self._asked_at < _SAID_AFTER:
+            return
+        self._parts.window.status.set_progress(self._title(progress.name), progress.done, progress.total)
+
+    def _title(self, analysis: str) -> str:
+        return next((kind.title for kind in self._kinds.values() if kind.analysis == analysis), "List of words")
 
     @Slot(object)
     def _on_service_analysed(self, result: AnalysisResult) -> None:
         if result.request != self._asked:
             return
         self._asked = None
-        self._parts.window.status.clear_progress()
+        status = self._parts.window.status
+        status.clear_progress()
+        if time.monotonic() - self._asked_at >= _SAID_AFTER:
+            status.set_message(result.problem or f"{self._title(result.request.name)} is there.")
         # A run may have begun, or another model come, between the question and the answer.
         if result.request.run in (0, self._run):
             self._results[result.request] = result

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
 from mi_crow_gui.document.formatting import number, percent
 from mi_crow_gui.panels.look import GRID, bold, fixed_font, mix
@@ -35,7 +35,6 @@ class CandidateBars(QWidget):
         self._rows: list[tuple[int, Candidate]] = []
         self._came = -1
         self.setMouseTracking(True)
-        self.setMinimumSize(0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     @property
@@ -51,7 +50,17 @@ class CandidateBars(QWidget):
             self._rows.append((rank, came))
         words = [f"{candidate.text!r} {percent(candidate.probability)}" for _, candidate in self._rows]
         self.setAccessibleName(f"Likeliest next tokens: {', '.join(words)}" if words else "Likeliest next tokens")
+        # A list too long for its place is scrolled, not squeezed.
+        self.setMinimumHeight(len(self._rows) * self.fontMetrics().height() + GRID)
         self.update()
+
+    def scrolled(self) -> QScrollArea:
+        """The list in a frame in which it can be scrolled."""
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setWidget(self)
+        return area
 
     def recolour(self, colours: PlotColours) -> None:
         """Draw in other colours."""
@@ -73,10 +82,11 @@ class CandidateBars(QWidget):
         painter.setFont(font)
         metrics = painter.fontMetrics()
         letter = metrics.horizontalAdvance("0")
-        height, left = self._height(), GRID + letter * 3 + GRID
+        height, left = self._height(), GRID + letter * 4 + GRID
         words = max(6, min(_WORDS, (self.width() - left) // (3 * letter)))
         start = left + letter * words + GRID
-        room = self.width() - start - letter * 8 - GRID - metrics.horizontalAdvance(_CAME) - GRID
+        marked = letter * (len(_CAME) + 3) if self._came >= 0 else 0
+        room = self.width() - start - letter * 9 - marked - GRID
         align = Qt.AlignmentFlag.AlignVCenter
         for place, (rank, candidate) in enumerate(self._rows):
             top = GRID / 2 + place * height
@@ -84,7 +94,7 @@ class CandidateBars(QWidget):
             painter.setFont(bold(font) if came else font)
             painter.setPen(colours.quiet)
             painter.drawText(
-                QRectF(GRID, top, letter * 3, height), align | Qt.AlignmentFlag.AlignRight, _short_rank(rank)
+                QRectF(GRID, top, letter * 4, height), align | Qt.AlignmentFlag.AlignRight, _short_rank(rank)
             )
             painter.setPen(colours.text)
             text = metrics.elidedText(readable_token(candidate.text), Qt.TextElideMode.ElideRight, letter * words)

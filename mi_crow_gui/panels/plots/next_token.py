@@ -34,7 +34,7 @@ class NextTokenPanel(AnalysisPanel):
         self._bars = CandidateBars(self._colours)
         self._bars.pointed.connect(self._on_bars_pointed)
         self._bars.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        return self._bars
+        return self._bars.scrolled()
 
     def shown(self) -> tuple[int, Expected]:
         """Position of the token behind which the prediction stands, and the prediction."""

@@ -1,0 +1,118 @@
+"""Attention: what each head of a block looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QComboBox, QMenu, QSplitter, QVBoxLayout, QWidget
+
+from mi_crow_gui.document.formatting import plural
+from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
+from mi_crow_gui.panels.plots.head_grid import HeadGrid
+from mi_crow_gui.panels.plots.matrix_view import MatrixView
+from mi_crow_gui.plotdata.attention import AttentionDrawing, AttentionSettings, prepare_attention
+from mi_crow_gui.plotdata.kind import PlotKind
+
+if TYPE_CHECKING:
+    from mi_crow_gui.panels.plots.analysis_panel import Parameters
+    from mi_crow_gui.panels.plots.colours import PlotColours
+
+
+class AttentionPanel(AnalysisPanel):
+    """All heads of a block small, and the chosen one large with its tokens: row by row what each attends to."""
+
+    kind = "attention"
+    title = "Attention"
+    hint = "Run the model (Ctrl+R) to see what each head looks at."
+    settings_type = AttentionSettings
+
+    def _build(self) -> QWidget:
+        self._block = QComboBox()
+        self._block.setObjectName("attentionBlock")
+        self._block.setAccessibleName("Block")
+        self._block.activated.connect(self._on_block_activated)
+        self._heads = HeadGrid(self._colours)
+        self._heads.headChosen.connect(self._on_heads_head_chosen)
+        side = QWidget()
+        column = QVBoxLayout(side)
+        column.setContentsMargins(GRID // 2, 0, GRID // 2, 0)
+        column.setSpacing(GRID // 2)
+        column.addWidget(self._block)
+        column.addWidget(self._heads, 1)
+        self._view = MatrixView(self._colours)
+        self._view.hovered.connect(self._on_view_hovered)
+        self._view.clicked.connect(self._on_view_clicked)
+        self._view.tokenMoved.connect(self._move_token)
+        whole = QSplitter(Qt.Orientation.Horizontal)
+        whole.addWidget(side)
+        whole.addWidget(self._view)
+        whole.setSizes([30 * GRID, 70 * GRID])
+        whole.setStretchFactor(1, 1)
+        return whole
+
+    def parameters(self) -> Parameters:  # noqa: D102 - of the base
+        return (("block", self._settings.block),)
+
+    def _draw(self, drawing: AttentionDrawing) -> None:
+        content = drawing.content
+        names = [f"Block {block}" for block in content.blocks]
+        if [self._block.itemText(index) for index in range(self._block.count())] != names:
+            self._block.clear()
+            for block, name in zip(content.blocks, names, strict=True):
+                self._block.addItem(name, block)
+        self._block.setCurrentIndex(content.blocks.index(content.block))
+        self._heads.set_heads(drawing.small, drawing.head)
+        self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale)
+        self._say_titles()
+
+    def _words(self) -> str:
+        if self._drawing is None:
+            return self.title
+        return f"{self.title} · block {self._drawing.content.block} head {self._drawing.head}"
+
+    def _note(self, drawing: AttentionDrawing) -> str:
+        content = drawing.content
+        words = [f"{plural(len(content.patterns), 'head')} × {plural(len(content.tokens), 'token')}", content.path]
+        if content.switched_from:
+            words.append(f"attention computed 'eager' instead of '{content.switched_from}' for this")
+        return " · ".join(words)
+
+    def _mark_token(self, position: int | None) -> None:
+        self._view.set_marked(position, position)
+
+    def _recolour(self, colours: PlotColours) -> None:
+        self._heads.recolour(colours)
+        self._view.recolour(colours)
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        if self._drawing is not None:
+            content = self._drawing.content
+            self._add_choice(menu, "Block", [(block, f"Block {block}") for block in content.blocks], "block")
+            self._add_choice(menu, "Head", [(head, f"Head {head}") for head in range(len(content.patterns))], "head")
+        menu.addAction("Show everything", self._view.fit)
+
+    @Slot(int)
+    def _on_block_activated(self, index: int) -> None:
+        self.change_settings(block=self._block.itemData(index))
+
+    @Slot(int)
+    def _on_heads_head_chosen(self, head: int) -> None:
+        self.change_settings(head=head)
+
+    @Slot(object)
+    def _on_view_hovered(self, cell: tuple[int, int] | None) -> None:
+        if cell is None or self._drawing is None:
+            self._point_at("")
+            return
+        row, column = cell
+        weight = self._drawing.grid.values[cell]
+        self._point_at(f"{self._token_words(row)} → {self._token_words(column)} · {weight!s}", row)
+
+    @Slot(object)
+    def _on_view_clicked(self, cell: tuple[int, int]) -> None:
+        self.tokenSelected.emit(cell[0])
+
+
+KIND = PlotKind("attention", "Attention", prepare_attention, AttentionPanel, order=60, analysis="attention")

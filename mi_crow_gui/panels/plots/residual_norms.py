@@ -1,0 +1,91 @@
+"""Residual norms: how long the residual stream is, by block and token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Slot
+
+from mi_crow_gui.document.formatting import number, plural
+from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
+from mi_crow_gui.panels.plots.matrix_view import MatrixView
+from mi_crow_gui.plotdata.kind import PlotKind
+from mi_crow_gui.plotdata.residual_norms import (
+    ResidualNormsDrawing,
+    ResidualNormsSettings,
+    prepare_residual_norms,
+)
+from mi_crow_gui.plotdata.scale import MIN_MAX, PERCENTILE
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMenu, QWidget
+
+    from mi_crow_gui.panels.plots.colours import PlotColours
+
+
+class ResidualNormsPanel(AnalysisPanel):
+    """Block by token; the first token has no say in the range of the colours."""
+
+    kind = "residual_norms"
+    title = "Residual norms"
+    hint = "Run the model (Ctrl+R) to see how long its residual stream is."
+    settings_type = ResidualNormsSettings
+
+    def _build(self) -> QWidget:
+        self._view = MatrixView(self._colours, upwards=True, named_rows=True, whole_words=True)
+        self._view.hovered.connect(self._on_view_hovered)
+        self._view.clicked.connect(self._on_view_clicked)
+        self._view.tokenMoved.connect(self._move_token)
+        return self._view
+
+    def _draw(self, drawing: ResidualNormsDrawing) -> None:
+        values = drawing.grid.values
+        self._view.set_grid(
+            drawing.grid, drawing.pyramid, drawing.scale, lambda row, column: (_short(float(values[row, column])),)
+        )
+
+    def _note(self, drawing: ResidualNormsDrawing) -> str:
+        rows, columns = drawing.grid.values.shape
+        extent = drawing.pyramid.extent
+        words = [
+            f"{plural(rows - 1, 'block')} × {plural(columns, 'token')}",
+            f"L2 norm, {number(extent.low)} to {number(extent.high)}",
+            self.not_finite_words(extent.nan, extent.infinite),
+        ]
+        return " · ".join(word for word in words if word)
+
+    def _mark_token(self, position: int | None) -> None:
+        self._view.set_marked(None, position)
+
+    def _recolour(self, colours: PlotColours) -> None:
+        self._view.recolour(colours)
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        self._add_choice(menu, "Scale", ((PERCENTILE, "Percentile (1 to 99)"), (MIN_MAX, "Min to max")), "scale")
+        menu.addAction("Show everything", self._view.fit)
+
+    @Slot(object)
+    def _on_view_hovered(self, cell: tuple[int, int] | None) -> None:
+        if cell is None or self._drawing is None:
+            self._point_at("")
+            return
+        grid = self._drawing.grid
+        self._point_at(f"{grid.row_labels[cell[0]]} · {self._token_words(cell[1])} · {grid.values[cell]!s}", cell[1])
+
+    @Slot(object)
+    def _on_view_clicked(self, cell: tuple[int, int]) -> None:
+        self.tokenSelected.emit(cell[1])
+
+
+def _short(norm: float) -> str:
+    return f"{norm:.1f}" if norm < 100 else f"{norm:,.0f}"
+
+
+KIND = PlotKind(
+    "residual_norms",
+    "Residual norms",
+    prepare_residual_norms,
+    ResidualNormsPanel,
+    order=80,
+    analysis="residual_norms",
+)

@@ -1,0 +1,90 @@
+"""Attention patterns of one block: every head small, one large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mi_crow_gui.plotdata.analysis import Analysis, Grid
+from mi_crow_gui.plotdata.drawing import Drawing
+from mi_crow_gui.plotdata.pyramid import Pyramid, build
+from mi_crow_gui.plotdata.scale import Scale
+from mi_crow_gui.plotdata.table import Table
+
+_SMALL = 96  # cells a side of a head among all heads: about the pixels that there are
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attention(Analysis):
+    """How the heads of a block spread their attention.
+
+    Attributes
+    ----------
+    block, path
+        Number of the block, and the dotted name of its attention.
+    blocks
+        Numbers of the blocks that have attention.
+    patterns
+        float32 ``[heads, tokens, tokens]``; row ``i`` is what token ``i`` attends to and sums to 1.
+    switched_from
+        The implementation that was switched away from to get them, ``""`` when it need not be.
+    """
+
+    block: int
+    path: str
+    blocks: tuple[int, ...]
+    patterns: np.ndarray
+    switched_from: str = ""
+
+    @property
+    def site(self) -> str:
+        """Dotted name of the block's attention."""
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionSettings:
+    """Which block, and which of its heads is large."""
+
+    block: int = 0
+    head: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionDrawing(Drawing):
+    """The patterns, ready to be shown; `small` holds every head reduced, ``[heads, side, side]``."""
+
+    content: Attention
+    head: int
+    grid: Grid
+    pyramid: Pyramid
+    scale: Scale
+    small: np.ndarray
+
+    def table(self) -> Table:
+        """The pattern of the large head, one row a token that attends."""
+        return Table.of_rows(self.rows)
+
+
+def prepare_attention(content: Attention, settings: AttentionSettings) -> AttentionDrawing:
+    """Reduce every head to what can be seen small; the large one is shown as it is."""
+    head = min(settings.head, len(content.patterns) - 1)
+    pattern = content.patterns[head]
+    grid = Grid(pattern, "token", "attends to", content.tokens, content.tokens)
+    scale = Scale(0.0, 1.0, False, "attention, 0 to 1")
+    frame = content.frame(pattern)
+    return AttentionDrawing(
+        frame, settings, grid.rows(), content, head, grid, build(pattern), scale, reduced(content.patterns, _SMALL)
+    )
+
+
+def reduced(patterns: np.ndarray, side: int) -> np.ndarray:
+    """Each pattern with at most `side` cells a side, each the largest weight under it."""
+    step = -(-patterns.shape[-1] // side)
+    if step == 1:
+        return patterns
+    starts = np.arange(0, patterns.shape[-1], step)
+    # A head at a time: a copy of all of them could be large.
+    heads = [np.maximum.reduceat(np.maximum.reduceat(head, starts, axis=0), starts, axis=1) for head in patterns]
+    return np.stack(heads)

@@ -1,0 +1,99 @@
+"""The logit lens: block by token, the likeliest word in each cell, coloured by how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mi_crow_gui.plotdata.analysis import Analysis, Grid, block_names
+from mi_crow_gui.plotdata.drawing import Drawing
+from mi_crow_gui.plotdata.pyramid import Pyramid, build
+from mi_crow_gui.plotdata.scale import MIN_MAX, Scale, colour_scale
+from mi_crow_gui.plotdata.table import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from core_hooks.model.tokens import Candidate
+
+PROBABILITY, ENTROPY, RANK, WORD = "probability", "entropy", "rank", "word"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lens(Analysis):
+    """Predictions read from the residual stream; every array is ``[blocks + 1, tokens]``.
+
+    Row 0 is read before the first block, the last row is the model's own output.
+
+    Attributes
+    ----------
+    words
+        Text of the likeliest next token in each cell, by row.
+    probability, entropy
+        Its probability (0 to 1), and the entropy of the whole prediction in nats.
+    word
+        Text of the chosen word, ``""`` for none; without one the next two are None.
+    rank, word_probability
+        Its place among all words (0 for the likeliest) and its probability.
+    """
+
+    words: tuple[tuple[str, ...], ...]
+    probability: np.ndarray
+    entropy: np.ndarray
+    word: str = ""
+    rank: np.ndarray | None = None
+    word_probability: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LensCell(Analysis):
+    """The likeliest words at one place of the residual stream."""
+
+    row: int
+    token: int
+    candidates: tuple[Candidate, ...]
+    entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class LensSettings:
+    """`colour` is one of the measures above; `word` is the text of the word whose rank is asked for."""
+
+    colour: str = PROBABILITY
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LensDrawing(Drawing):
+    """The lens, ready to be shown."""
+
+    content: Lens
+    grid: Grid
+    pyramid: Pyramid
+    scale: Scale
+
+    def table(self) -> Table:
+        """What is coloured, one row a place of the stream; the words are in the picture."""
+        return Table.of_rows(self.rows)
+
+
+def prepare_lens(content: Lens, settings: LensSettings) -> LensDrawing:
+    """Choose what is coloured, and the range of its colours."""
+    values, known = content.probability, True
+    scale = Scale(0.0, 1.0, False, "probability, 0 to 1")
+    if settings.colour == ENTROPY:
+        values = content.entropy
+    elif settings.colour == RANK and content.rank is not None:
+        values = content.rank
+    elif settings.colour == WORD and content.word_probability is not None:
+        values = content.word_probability
+    else:
+        known = settings.colour == PROBABILITY
+    pyramid = build(values)
+    if settings.colour == ENTROPY:
+        scale = colour_scale(pyramid, MIN_MAX)
+    elif settings.colour == RANK and known:
+        # The few first places are what matters: below the hundredth all look alike.
+        scale = Scale(0.0, max(1.0, min(100.0, pyramid.extent.high)), False, "rank, 0 is the likeliest")
+    grid = Grid(values, "place", "token", block_names(len(values)), content.tokens)
+    return LensDrawing(content.frame(values), settings, grid.rows(), content, grid, pyramid, scale)
