@@ -106,7 +106,9 @@ class ChannelAccumulator:
         self._minimum = np.full(channels, np.inf)
         self._maximum = np.full(channels, -np.inf)
         # Sums of powers of the deviation from `_shift`, which is near the mean: little cancels at the end.
-        self._shift: np.ndarray | None = None
+        self._shift = np.zeros(channels, np.float32)
+        self._unset = np.ones(channels, bool)
+        self._shifted = False
         self._sums = np.zeros((4, channels))
         self._top = Extremes(channels, KEPT, largest=True)
         self._bottom = Extremes(channels, KEPT, largest=False)
@@ -125,7 +127,7 @@ class ChannelAccumulator:
     def result(self) -> ChannelStatistics:
         """The statistics of everything added so far."""
         count = np.maximum(self._count, 1)
-        shift = np.zeros(self._channels) if self._shift is None else self._shift.astype(np.float64)
+        shift = self._shift.astype(np.float64)
         s1, s2, s3, s4 = self._sums
         delta = s1 / count
         with np.errstate(over="ignore", invalid="ignore"):
@@ -161,26 +163,32 @@ class ChannelAccumulator:
             self._count -= missing
             above, below = np.where(finite, values, -np.inf), np.where(finite, values, np.inf)
             high, low = above.max(axis=0), below.min(axis=0)
-            if self._shift is None:
-                mean = np.where(finite, values, 0).mean(axis=0, dtype=np.float64)
-                self._shift = mean.astype(np.float32)
+            count = len(values) - missing
+            mean = np.where(finite, values, 0).sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
+            self._begin_shift(mean, count > 0)
             values = np.where(finite, values, self._shift)
             self._zeros += (finite & (values == 0)).sum(axis=0)
         else:
-            if self._shift is None:
-                self._shift = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+            if not self._shifted:
+                self._begin_shift(values.mean(axis=0, dtype=np.float64), np.ones(self._channels, bool))
             zero = values == 0
             if zero.any():
                 self._zeros += zero.sum(axis=0)
         np.maximum(self._maximum, high, out=self._maximum)
         np.minimum(self._minimum, low, out=self._minimum)
-        self._add_powers(values, self._shift)
+        self._add_powers(values)
         self._top.add(above, high, rows)
         self._bottom.add(below, low, rows)
 
-    def _add_powers(self, values: np.ndarray, shift: np.ndarray) -> None:
+    def _begin_shift(self, mean: np.ndarray, known: np.ndarray) -> None:
+        """Take `mean` for the channels that are `known` and had no finite value before."""
+        np.copyto(self._shift, mean.astype(np.float32), where=self._unset & known)
+        self._unset &= ~known
+        self._shifted = not self._unset.any()
+
+    def _add_powers(self, values: np.ndarray) -> None:
         deviation, square = self._deviation[: len(values)], self._square[: len(values)]
-        np.subtract(values, shift, out=deviation)
+        np.subtract(values, self._shift, out=deviation)
         np.multiply(deviation, deviation, out=square)
         sums = np.stack(
             [
@@ -191,7 +199,7 @@ class ChannelAccumulator:
             ]
         )
         if not np.isfinite(sums).all():
-            wide = values.astype(np.float64) - shift
+            wide = values.astype(np.float64) - self._shift
             sums = np.stack([(wide**power).sum(axis=0) for power in (1, 2, 3, 4)])
         self._sums += sums
 
