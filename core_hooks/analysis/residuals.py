@@ -68,5 +68,9 @@ def capture_residuals(opened: OpenedModel, anatomy: Anatomy, tokens: TokenSequen
         raise ModelError(
             f"The blocks of {opened.summary.name} don't hand a residual stream on; the lens can't be used."
         )
+    if stream[0].dim() != 3 or stream[0].shape[1] != len(tokens):
+        raise ModelError(
+            f"The blocks of {opened.summary.name} do not see the prompt's tokens, so their stream has none."
+        )
     logits = logits_of(output)
     return Residuals(torch.cat(stream), None if logits is None else logits[0])

@@ -51,7 +51,7 @@ def test_every_row_is_the_hidden_state_through_norm_and_unembedding(family: str)
         np.testing.assert_allclose(found.target_probability[row], probabilities[:, 42], atol=1e-5)
 
 
-@pytest.mark.parametrize("family", CAUSAL)
+@pytest.mark.parametrize("family", [*CAUSAL, "bert"])
 def test_the_last_row_is_the_models_own_prediction(family: str) -> None:
     subject = lively(family)
     residuals = capture_residuals(subject.opened, subject.anatomy, subject.tokens())
@@ -126,6 +126,9 @@ def test_what_the_model_does_not_have_is_said() -> None:
         logit_lens(subject.opened, blind, residuals)
     with pytest.raises(ModelError, match="no word 96"):
         logit_lens(subject.opened, subject.anatomy, residuals, 96)
+    t5 = lively("t5")
+    with pytest.raises(ModelError, match="do not see the prompt's tokens"):
+        capture_residuals(t5.opened, t5.anatomy, t5.tokens())
     with pytest.raises(ModelError, match="no blocks"):
         capture_residuals(subject.opened, subject.anatomy.with_(blocks=()), subject.tokens())
 
