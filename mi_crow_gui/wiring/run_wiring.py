@@ -122,8 +122,7 @@ class RunWiring(QObject):
         info, new = self._info, steps[self._shown_steps :]
         if info is None or not new:
             return
-        for step in new:
-            self._window.output.append_token(step.written)
+        self._window.output.append_token("".join(step.written for step in new))
         self._shown_steps = len(steps)
         texts = (*info.tokens.texts, *(step.text for step in steps))
         self._window.prompt.set_tokens(texts, info.tokens.special, prompt_length=len(info.tokens) - info.continued)
