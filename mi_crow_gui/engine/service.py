@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from core_hooks.model.anatomy import Anatomy
     from core_hooks.model.reference import ModelReference
     from core_hooks.model.tokens import GenerationSettings, TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
@@ -75,6 +76,7 @@ class ModelService(QObject):
         super().__init__(parent)
         self._state: StateName = "idle"
         self._model: OpenedModel | None = None
+        self._anatomy: Anatomy | None = None
         self._run: RunInfo | None = None
         self._run_number = 0
         self._newest_report = 0
@@ -108,6 +110,7 @@ class ModelService(QObject):
         worker.treeKnown.connect(self._on_worker_tree_known)
         worker.opened.connect(self._on_worker_opened)
         worker.openFailed.connect(self._on_worker_open_failed)
+        worker.anatomyKnown.connect(self._on_worker_anatomy_known)
         worker.progressed.connect(self._on_worker_progressed)
         worker.runStarted.connect(self._on_worker_run_started)
         worker.runEnded.connect(self._on_worker_run_ended)
@@ -131,6 +134,11 @@ class ModelService(QObject):
     def model(self) -> OpenedModel | None:
         """The model that is open, if one is."""
         return self._model
+
+    @property
+    def anatomy(self) -> Anatomy | None:
+        """What the parts of the open model are, if one is open."""
+        return self._anatomy
 
     @property
     def run_number(self) -> int:
@@ -256,6 +264,10 @@ class ModelService(QObject):
         self._hooksWanted.emit()
         self._set_state("ready")
         self.modelOpened.emit(opened)
+
+    @Slot(object)
+    def _on_worker_anatomy_known(self, anatomy: Anatomy) -> None:
+        self._anatomy = anatomy
 
     @Slot(object)
     def _on_worker_open_failed(self, failure: Failure) -> None:

@@ -47,6 +47,7 @@ class ModelWorker(QObject):
     treeKnown = Signal(object)
     opened = Signal(object)
     openFailed = Signal(object)
+    anatomyKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
     runEnded = Signal(object)
@@ -216,6 +217,7 @@ class ModelWorker(QObject):
     # ---- on the model thread -----------------------------------------------------------------------------------
 
     def _take(self, model: CoreModel) -> None:
+        from core_hooks.model.anatomy import discover
         from mi_crow_gui.engine.attachments import Attachments
 
         if self._attachments is None:
@@ -224,6 +226,7 @@ class ModelWorker(QObject):
         self._attachments.set_model(model.model, frozenset(record.path for record in model.tree))
         if previous is not None:
             previous.close()
+        self.anatomyKnown.emit(discover(model))
         self.opened.emit(OpenedModel(model.summary, model.tree))
 
     def _begin(self, request: RunRequest) -> Recording:

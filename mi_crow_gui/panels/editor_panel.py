@@ -23,10 +23,13 @@ from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
 from mi_crow_gui.panels.code_editor import CodeEditor
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.panels.preset_menu import PresetMenu
 from mi_crow_gui.panels.site_label import SiteLabel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mi_crow_gui.document.controller_presets import Heads
 
 _NO_SITE = "No module selected"
 _HINT_NO_SITE = "Select a module in the tree to write a controller for it."
@@ -67,6 +70,13 @@ class EditorPanel(QWidget):
         self._state.setObjectName("controllerState")
         self._state.setAccessibleName("State of the controller")
         self._state.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._menu = PresetMenu(self)
+        self._menu.chosen.connect(self._put)
+        self._presets = QPushButton("Presets")
+        self._presets.setObjectName("controllerPresets")
+        self._presets.setAccessibleName("Presets of controllers")
+        self._presets.setToolTip("Put a controller into the editor to begin with; Ctrl+Z brings back what was there")
+        self._presets.setMenu(self._menu)
         self._revert = QPushButton("Revert")
         self._revert.setObjectName("controllerRevert")
         self._revert.setAccessibleName("Revert to the applied text")
@@ -108,7 +118,7 @@ class EditorPanel(QWidget):
         header = QHBoxLayout()
         header.setSpacing(GRID)
         header.addWidget(self._site, 1)
-        for part in (self._state, self._revert, self._apply):
+        for part in (self._state, self._presets, self._revert, self._apply):
             header.addWidget(part)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
@@ -139,6 +149,10 @@ class EditorPanel(QWidget):
             self._check()
             self._show_problems()
         self._show_state()
+
+    def set_heads(self, heads: Heads | None) -> None:
+        """The attention heads that presets may act on one by one, where the site has to do with any."""
+        self._menu.set_site(self._site.site, heads)
 
     def set_problems(self, problems: Sequence[Problem]) -> None:
         """What somebody else found wrong with the text as it stands; typing checks it anew."""
@@ -201,7 +215,11 @@ class EditorPanel(QWidget):
             QGuiApplication.clipboard().setText(item.text())
 
     def _on_example_clicked(self) -> None:
-        self._edit.set_text(self.sender().property("example"), fresh=False)
+        self._put(self.sender().property("example"))
+
+    def _put(self, text: str) -> None:
+        """Put a text in place of what is there, as if it were typed."""
+        self._edit.set_text(text, fresh=False)
         self._edit.setFocus()
 
     # Inside
@@ -240,6 +258,7 @@ class EditorPanel(QWidget):
             state = "edited, not applied"
         self._state.setText(state)
         self._examples.setVisible(site is not None and empty)
+        self._presets.setEnabled(site is not None)
         self._apply.setEnabled(self._can_apply())
         self._revert.setEnabled(site is not None and text != self._applied and bool(self._applied or text))
 

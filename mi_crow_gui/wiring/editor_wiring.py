@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from mi_crow_gui.document.controller_presets import Heads
 from mi_crow_gui.document.controller_source import check
 from mi_crow_gui.document.hook_spec import CONTROLLER
 
@@ -20,6 +21,8 @@ class EditorWiring(QObject):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts.window)
         self._store, self._window, self._editor = parts.store, parts.window, parts.window.editor
+        self._service = parts.service
+        parts.service.modelOpened.connect(self._on_service_model_opened)
         self._editor.textEdited.connect(self._on_editor_text_edited)
         self._editor.applyRequested.connect(self._on_editor_apply_requested)
         self._editor.revertRequested.connect(self._on_editor_revert_requested)
@@ -61,6 +64,10 @@ class EditorWiring(QObject):
             self._show()
 
     @Slot(object)
+    def _on_service_model_opened(self, opened: object) -> None:
+        self._show()
+
+    @Slot(object)
     def _on_service_hook_failed(self, failure: HookFailure) -> None:
         spec = self._store.workspace.hook(failure.hook_id)
         if spec is not None and spec.kind == CONTROLLER and spec.site == self._store.workspace.selected_site:
@@ -71,8 +78,19 @@ class EditorWiring(QObject):
         site = workspace.selected_site
         if site is None:
             self._editor.set_site(None, "", "")
+            self._editor.set_heads(None)
             return
         spec = self._store.workspace.controller_at(site)
         applied = spec.code if spec is not None else ""
         draft = workspace.draft(site)
         self._editor.set_site(site, applied if draft is None else draft, applied)
+        self._editor.set_heads(self._heads(site))
+
+    def _heads(self, site: str) -> Heads | None:
+        """The heads whose output projection the site is, or whose attention it is or lies in."""
+        anatomy = self._service.anatomy
+        for block in (*anatomy.blocks, *anatomy.encoder_blocks) if anatomy is not None else ():
+            within = site == block.attention or site.startswith(f"{block.attention}.")
+            if block.head_dim and (site == block.output_projection or (block.attention and within)):
+                return Heads(block.output_projection, block.n_heads, block.head_dim)
+        return None

@@ -1,0 +1,155 @@
+"""Controllers to begin with: readable text for the classic interventions, on a site or a part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mi_crow_gui.document.controller_source import ENTRY, INPUT_ENTRY
+
+SITE, HEAD, TOKENS, STEPS = "site", "head", "tokens", "steps"
+SCOPES = ((SITE, "Whole site"), (TOKENS, "Token range"), (STEPS, "Chosen steps"))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a preset acts on: all of a site, a range of tokens, chosen steps, or the channels of one attention head."""
+
+    kind: str = SITE
+    head: int = 0
+    head_dim: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How many heads the output projection at `site` mixes, each `head_dim` channels of its input."""
+
+    site: str
+    count: int
+    head_dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """An intervention; in `constants`, `steps` and `result` every line is code, ``{x}`` stands for the values."""
+
+    name: str
+    title: str
+    says: str
+    constants: tuple[str, ...]
+    steps: tuple[str, ...]
+    result: str
+
+
+_DIRECTION = (
+    "direction = torch.zeros({x}.shape[-1]).to({x})",
+    "direction[CHANNEL] = 1  # or any vector of your own with one number a channel",
+)
+
+PRESETS = (
+    Preset(
+        "scale",
+        "Scale",
+        "Multiply the values",
+        ("FACTOR = 0.5  # 1 changes nothing, 0 removes all",),
+        (),
+        "{x} * FACTOR",
+    ),
+    Preset("zero", "Zero", "Put zeros in place of the values", (), (), "torch.zeros_like({x})"),
+    Preset(
+        "mean",
+        "Mean",
+        "Give every token the mean over the tokens",
+        (),
+        (
+            "# Of the forward that comes first in a run: later ones see a single token.",
+            'mean = ctx.state.setdefault("mean", {x}.mean(dim=1, keepdim=True))',
+        ),
+        "mean.expand_as({x}).clone()",
+    ),
+    Preset(
+        "clamp",
+        "Clamp",
+        "Cut off what is larger than a limit",
+        ("LIMIT = 3.0  # the largest absolute value that stays",),
+        (),
+        "{x}.clamp(-LIMIT, LIMIT)",
+    ),
+    Preset(
+        "noise",
+        "Noise",
+        "Add normal noise, the same in every run",
+        ("STRENGTH = 0.1  # in standard deviations of the values", "SEED = 0"),
+        (
+            "random = torch.Generator().manual_seed(SEED + ctx.step)",
+            "noise = torch.randn({x}.shape, generator=random).to({x})",
+        ),
+        "{x} + STRENGTH * {x}.std(correction=0) * noise",
+    ),
+    Preset(
+        "add",
+        "Add a vector",
+        "Push every token along a direction",
+        ("STRENGTH = 4.0", "CHANNEL = 0"),
+        _DIRECTION,
+        "{x} + STRENGTH * direction",
+    ),
+    Preset(
+        "project",
+        "Project a direction out",
+        "Remove what the values have of a direction",
+        ("CHANNEL = 0",),
+        (*_DIRECTION, "unit = direction / direction.norm()", "along = ({x} @ unit).unsqueeze(-1)"),
+        "{x} - along * unit",
+    ),
+)
+
+
+def preset(name: str) -> Preset:
+    """The preset of this name; a `KeyError` if there is none."""
+    return {one.name: one for one in PRESETS}[name]
+
+
+def preset_text(name: str, scope: Scope) -> str:
+    """The controller text of a preset for a part of a site."""
+    chosen = preset(name)
+    constants, before, after = _SCOPED[scope.kind]
+    whole = scope.kind in (SITE, STEPS)
+    x = "x" if whole else "part"
+    body = [line.format(x=x) for line in (*before, *chosen.steps)]
+    result = chosen.result.format(x=x)
+    body += [f"return {result}"] if whole else ["x = x.clone()", after.format(result=result), "return x"]
+    numbers = [*constants, *chosen.constants]
+    lines = [
+        f"# {chosen.says}.",
+        *(line.format(head=scope.head, head_dim=scope.head_dim) for line in numbers),
+        *(("", "") if numbers else ()),
+        f"def {INPUT_ENTRY if scope.kind == HEAD else ENTRY}(x, ctx):",
+        *(f"    {line}" for line in body),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# Of each kind of scope: its constants, the lines that take a part out, and the line that puts it back.
+_SCOPED: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    SITE: ((), (), ""),
+    STEPS: (
+        ("STEPS = {{0}}  # 0 reads the prompt, n writes the n-th token",),
+        ("if ctx.step not in STEPS:", "    return x"),
+        "",
+    ),
+    TOKENS: (
+        ("FIRST, LAST = 0, 3  # positions in the sequence, from 0, both included",),
+        (
+            "here = [at for at, position in enumerate(ctx.positions) if FIRST <= position <= LAST]",
+            "if not here:",
+            "    return x",
+            "part = x[:, here]",
+        ),
+        "x[:, here] = {result}",
+    ),
+    HEAD: (
+        ("HEAD, WIDTH = {head}, {head_dim}  # in what goes into the projection, a head fills WIDTH channels",),
+        ("channels = slice(HEAD * WIDTH, (HEAD + 1) * WIDTH)", "part = x[..., channels]"),
+        "x[..., channels] = {result}",
+    ),
+}

@@ -1,0 +1,99 @@
+"""Every preset, run as the engine runs it and computed a second way with numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from core_hooks.model.tokens import TokenSequence
+from core_hooks.model.user_controller import UserController
+from mi_crow_gui.document.controller_presets import HEAD, PRESETS, SITE, STEPS, TOKENS, Scope, preset_text
+from mi_crow_gui.document.controller_source import check
+
+NAMES = [one.name for one in PRESETS]
+SCOPES = [Scope(SITE), Scope(TOKENS), Scope(STEPS), Scope(HEAD, head=2, head_dim=4)]
+LENGTH, WIDTH = 6, 16
+
+
+def values(length: int = LENGTH) -> np.ndarray:
+    return (np.random.default_rng(0).normal(size=(1, length, WIDTH)) * 3).astype(np.float32)
+
+
+def controller(name: str, scope: Scope) -> UserController:
+    made = UserController("preset", "h.0", preset_text(name, scope))
+    tokens = TokenSequence(tuple(range(LENGTH)), ("a",) * LENGTH, (False,) * LENGTH)
+    made.begin(1, tokens)
+    return made
+
+
+def one_more() -> TokenSequence:
+    return TokenSequence(tuple(range(LENGTH + 1)), ("a",) * (LENGTH + 1), (False,) * (LENGTH + 1))
+
+
+def by_numpy(name: str, part: np.ndarray) -> np.ndarray:
+    if name == "scale":
+        return part / 2
+    if name == "zero":
+        return 0 * part
+    if name == "mean":
+        return np.broadcast_to(part.sum(axis=1, keepdims=True) / part.shape[1], part.shape)
+    if name == "clamp":
+        return np.minimum(np.maximum(part, -3), 3)
+    if name == "noise":
+        noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(0)).numpy()
+        return part + 0.1 * part.std() * noise
+    result = part.copy()
+    result[..., 0] = part[..., 0] + 4 if name == "add" else 0
+    return result
+
+
+def part_of(scope: Scope, array: np.ndarray) -> np.ndarray:
+    if scope.kind == HEAD:
+        return array[..., 8:12]
+    return array[:, :4] if scope.kind == TOKENS else array
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=lambda scope: scope.kind)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_has_no_problem_and_does_what_it_says_to_its_part_alone(name: str, scope: Scope) -> None:
+    assert check(preset_text(name, scope)) == ()
+    x = values()
+    expected = x.copy()
+    part_of(scope, expected)[...] = by_numpy(name, part_of(scope, x))
+    given = torch.from_numpy(x.copy())
+    result = controller(name, scope)(given)
+    np.testing.assert_allclose(result.numpy(), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(given.numpy(), x, "the tensor that came in is not written to")
+    assert not np.array_equal(result.numpy(), x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_of_a_head_acts_on_what_goes_in_and_any_other_on_what_comes_out(name: str) -> None:
+    assert [controller(name, scope).acts_on_input for scope in SCOPES] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=lambda scope: scope.kind)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_keeps_working_in_half_precision_and_while_tokens_are_generated(name: str, scope: Scope) -> None:
+    made = controller(name, scope)
+    made(torch.from_numpy(values()).to(torch.bfloat16))
+    made.set_step(1, one_more())
+    last = torch.from_numpy(values(1)).to(torch.bfloat16)
+    result = made(last)
+    assert result.dtype == torch.bfloat16
+    assert bool(torch.isfinite(result).all())
+    assert torch.equal(result, last) == (scope.kind in (TOKENS, STEPS)), "the new token is no part of either"
+
+
+def test_the_mean_of_the_prompt_stays_in_place_for_generated_tokens() -> None:
+    made, x = controller("mean", Scope(SITE)), values()
+    made(torch.from_numpy(x))
+    made.set_step(1, one_more())
+    result = made(torch.from_numpy(values(1)))
+    np.testing.assert_allclose(result.numpy()[0, 0], x[0].mean(axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_noise_is_the_same_in_every_run() -> None:
+    x = torch.from_numpy(values())
+    assert torch.equal(controller("noise", Scope(SITE))(x), controller("noise", Scope(SITE))(x))

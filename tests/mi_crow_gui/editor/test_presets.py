@@ -1,0 +1,102 @@
+"""Presets in the real window: chosen from the menu, undone, applied to a head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtWidgets import QAbstractButton, QMenu, QPlainTextEdit
+
+from mi_crow_gui.document.controller_presets import HEAD, SITE, Scope, preset_text
+from mi_crow_gui.document.resource_files import demo_model_folder
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction
+
+    from tests.mi_crow_gui.driver import Driver
+
+PROJECTION = "transformer.h.1.attn.c_proj"
+PROMPT = "marble owl ticket Grace storm marble owl"
+
+
+def walk(menu: QMenu, *titles: str) -> QAction:
+    for title in titles:
+        (action,) = (action for action in menu.actions() if action.text() == title)
+        menu = action.menu()
+    return action
+
+
+def titles(menu: QMenu) -> list[str]:
+    return [action.text() for action in menu.actions()]
+
+
+@pytest.fixture
+def menu(driver: Driver) -> QMenu:
+    return driver.find(QMenu, "presetMenu")
+
+
+def test_a_preset_takes_the_place_of_the_text_as_if_typed_and_undo_brings_it_back(driver: Driver, menu: QMenu) -> None:
+    driver.open_demo()
+    driver.select(PROJECTION)
+    edit = driver.find(QPlainTextEdit, "controllerEdit")
+    edit.setPlainText("lambda x: x * 3")
+    walk(menu, "Scale", "Whole site").trigger()
+    assert edit.toPlainText() == preset_text("scale", Scope(SITE))
+    assert driver.window.findChild(QAbstractButton, "controllerApply").isEnabled()
+    driver.select("transformer.h.0.mlp")
+    driver.select(PROJECTION)
+    assert edit.toPlainText() == preset_text("scale", Scope(SITE)), "it is a draft like any typed text"
+    edit.setPlainText("lambda x: x * 3")
+    walk(menu, "Zero", "Token range").trigger()
+    edit.undo()
+    assert edit.toPlainText() == "lambda x: x * 3"
+
+
+def test_one_head_is_offered_at_the_projection_and_elsewhere_it_says_where(driver: Driver, menu: QMenu) -> None:
+    driver.open_demo()
+    driver.select(PROJECTION)
+    heads = walk(menu, "Zero", "One head").menu()
+    assert titles(heads) == ["Head 0", "Head 1", "Head 2", "Head 3"]
+    driver.select("transformer.h.1.attn")
+    elsewhere = walk(menu, "Zero").menu().actions()[-1]
+    assert elsewhere.text() == f"One head: select {PROJECTION}"
+    assert not elsewhere.isEnabled()
+    driver.select("transformer.h.1.mlp")
+    assert titles(walk(menu, "Zero").menu()) == ["Whole site", "Token range", "Chosen steps"]
+
+
+def test_without_a_site_there_are_no_presets(driver: Driver) -> None:
+    button = driver.find(QAbstractButton, "controllerPresets")
+    assert not button.isEnabled()
+    driver.open_demo()
+    driver.select(PROJECTION)
+    assert button.isEnabled()
+
+
+def test_zeroing_one_head_by_preset_gives_the_loss_that_plain_torch_gives(driver: Driver, menu: QMenu) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    driver.open_demo()
+    driver.prompt(PROMPT)
+    driver.select(PROJECTION)
+    walk(menu, "Zero", "One head", "Head 2").trigger()
+    edit = driver.find(QPlainTextEdit, "controllerEdit")
+    assert edit.toPlainText() == preset_text("zero", Scope(HEAD, 2, 32))
+    driver.find(QAbstractButton, "controllerApply").click()
+    outcome = driver.run()
+    model = AutoModelForCausalLM.from_pretrained(demo_model_folder()).eval()
+    ids = AutoTokenizer.from_pretrained(demo_model_folder())(PROMPT, return_tensors="pt")["input_ids"]
+
+    def cut(module: object, arguments: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        kept = arguments[0].clone()
+        kept[..., 64:96] = 0
+        return (kept,)
+
+    handle = model.get_submodule(PROJECTION).register_forward_pre_hook(cut)
+    with torch.no_grad():
+        logits = model(input_ids=ids).logits[0]
+    handle.remove()
+    expected = torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:], reduction="none")
+    np.testing.assert_allclose(outcome.losses[1:], expected.numpy(), atol=1e-4)
