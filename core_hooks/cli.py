@@ -9,6 +9,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from core_hooks.command_line import capture_commands
 from core_hooks.command_line.output import CommandError, Progress
 from core_hooks.model.errors import ModelError
 from core_hooks.model.reference import ModelReference
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(end.code or 0)
     progress = Progress()
     try:
+        if hasattr(arguments, "handler"):
+            return capture_commands.run(arguments)
         _run(arguments, progress)
     except (ModelError, CommandError) as error:
         progress.end()
@@ -78,6 +81,7 @@ def _parser() -> _Parser:
     run.add_argument("--temperature", type=_temperature, default=0.0, metavar="X", help="0, the default, is greedy")
     run.add_argument("--top-k", type=_count, default=0, metavar="N", help="sample among the N likeliest only")
     run.add_argument("--seed", type=_count, default=0, metavar="N", help="makes sampling repeatable")
+    capture_commands.add_parser(commands)
     for command in (info, tree, run):
         command.add_argument("model", metavar="MODEL", help="folder, .gguf, .safetensors, hub id, or module:factory")
         command.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda:0, mps or auto")
