@@ -113,7 +113,7 @@ class LogitDifference:
 
     def __call__(self, logits: torch.Tensor, ids: Sequence[int]) -> torch.Tensor:
         """Return the difference of each row; see `Metric`."""
-        row = _at(logits, ids, self.position)
+        row = _at(logits, ids, self.position, self.right, self.wrong)
         return (row[:, self.right].float() - row[:, self.wrong].float()).cpu()
 
 
@@ -136,7 +136,7 @@ class Probability:
 
     def __call__(self, logits: torch.Tensor, ids: Sequence[int]) -> torch.Tensor:
         """Return the probability in each row; see `Metric`."""
-        row = _at(logits, ids, self.position).float()
+        row = _at(logits, ids, self.position, self.token).float()
         return (row[:, self.token] - row.logsumexp(-1)).exp().cpu()
 
 
@@ -221,8 +221,11 @@ def token_probabilities(logits: torch.Tensor, ids: Sequence[int]) -> np.ndarray:
     return result
 
 
-def _at(logits: torch.Tensor, ids: Sequence[int], position: int) -> torch.Tensor:
-    """Return the logits [rows, vocabulary] of one position."""
+def _at(logits: torch.Tensor, ids: Sequence[int], position: int, *words: int) -> torch.Tensor:
+    """Return the logits [rows, vocabulary] of one position, in which there are these words."""
+    wrong = next((word for word in words if not 0 <= word < logits.shape[-1]), None)
+    if wrong is not None:
+        raise ModelError(f"There is no word {wrong}: the vocabulary has {logits.shape[-1]:,}.")
     count = len(ids)
     if not -count <= position < count:
         raise ModelError(f"There is no position {position} in {count} tokens; give -{count} to {count - 1}.")

@@ -101,6 +101,8 @@ def sweep(
 
     Raises
     ------
+    ModelError
+        The metric can't be measured on these tokens.
     RunCancelled
         `cancel` was set.
     """
@@ -156,7 +158,7 @@ class _Runner:
     def run(self, batch: Sequence[Variant]) -> None:
         """Measure variants, sorted by where they start."""
         try:
-            numbers = self._numbers(batch)
+            logits, rows = self._logits(batch)
         except RunCancelled:
             raise
         except Exception as error:  # noqa: BLE001 - a cell shows whatever made it fail
@@ -165,15 +167,20 @@ class _Runner:
                 self.run(batch[len(batch) // 2 :])
                 return
             cause = error.original_error if isinstance(error, HookError) else error
-            numbers = [math.nan]
+            self.values[batch[0].place] = math.nan
             self.failures[batch[0].place] = f"{one_line(cause)}."
-        for variant, number in zip(batch, numbers, strict=True):
-            self.values[variant.place] = number
-            if math.isnan(number):
+            return
+        # Outside of the attempt: a metric that can't be measured is no cell's failure.
+        numbers = self._metric(logits, self._tokens.ids).tolist()
+        self.baseline = numbers[0]
+        for variant, row in zip(batch, rows, strict=False):
+            self.values[variant.place] = numbers[row]
+            if math.isnan(numbers[row]):
                 reason = f"The {self._metric.name} is not a number: the logits hold NaN or infinity."
-                self.failures.setdefault(variant.place, reason)
+                self.failures[variant.place] = reason
 
-    def _numbers(self, batch: Sequence[Variant]) -> list[float]:
+    def _logits(self, batch: Sequence[Variant]) -> tuple[torch.Tensor, list[int]]:
+        """Return the logits of the unchanged forward and of the variants, and the row of each variant."""
         starts = [self.start(variant) for variant in batch]
         logits = None
         if self._branches is None:
@@ -185,9 +192,7 @@ class _Runner:
             starts = [_WHOLE] * len(batch)
             logits = self._forward(batch, starts)
             self._branches = False  # these rows ran, so it was the growing that did not
-        numbers = self._metric(logits, self._tokens.ids).tolist()
-        self.baseline = numbers[0]
-        return [numbers[row] for row in _rows(starts)[: len(batch)]]
+        return logits, _rows(starts)
 
     def _tried(self, batch: Sequence[Variant], starts: list[int]) -> torch.Tensor | None:
         """Return the logits of the first batch that grows, None when this architecture does not take one.

@@ -64,6 +64,12 @@ def test_a_position_outside_the_prompt_is_refused(position: int) -> None:
         Probability(0, position)(torch.zeros(1, 5, 11), IDS)
 
 
+@pytest.mark.parametrize("metric", [LogitDifference(1, 11), LogitDifference(-1, 1), Probability(11)])
+def test_a_word_outside_the_vocabulary_is_refused(metric: Metric) -> None:
+    with pytest.raises(ModelError, match="the vocabulary has 11"):
+        metric(torch.zeros(1, 5, 11), IDS)
+
+
 def test_divergences_are_those_of_torch(logits: torch.Tensor) -> None:
     a, b = logits[0], logits[1]
     wanted = functional.kl_div(b.log_softmax(-1), a.log_softmax(-1), reduction="none", log_target=True).sum(-1)

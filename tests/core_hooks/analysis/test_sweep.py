@@ -117,6 +117,13 @@ def test_a_variant_that_fails_is_nan_with_the_reason_and_the_others_are_measured
     assert set(found.failures) == {(0, 1), (0, 4)}
 
 
+def test_a_metric_that_cannot_be_measured_is_said_at_once_and_is_no_cells_failure() -> None:
+    subject = lively("gpt2")
+    with pytest.raises(ModelError, match="no position 40 in 7 tokens"):
+        sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Probability(3, 40))
+    assert not any(hooks_of(module) for module in subject.model.modules())
+
+
 def test_a_batch_too_large_for_memory_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = lively("gpt2")
     rows_run: list[int] = []
