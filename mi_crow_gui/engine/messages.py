@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
     from core_hooks.capture.record import CaptureRecord
     from core_hooks.model.records import ModuleTree
-    from core_hooks.model.reference import ModelSummary
+    from core_hooks.model.reference import ModelReference, ModelSummary
     from core_hooks.model.tokens import Candidate, GenerationSettings, TokenSequence, TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.engine.foreign_code import ForeignCode
     from mi_crow_gui.plotdata.frame import Frame
 
 RunKind = Literal["run", "generate", "step"]
@@ -99,10 +100,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """A model that is ready, as the GUI knows it."""
+    """A model that is ready, as the GUI knows it.
+
+    `notes` are sentences about what it lacks; with `has_examples` an empty prompt runs it on its example inputs.
+    """
 
     summary: ModelSummary
     tree: ModuleTree
+    notes: tuple[str, ...] = ()
+    has_examples: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentWanted:
+    """A model that can be opened only by running code that nobody agreed to yet."""
+
+    reference: ModelReference
+    code: ForeignCode
 
 
 @dataclass(frozen=True, slots=True)

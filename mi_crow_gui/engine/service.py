@@ -51,6 +51,9 @@ class ModelService(QObject):
     stateChanged = Signal(str)
     treeKnown = Signal(object)
     modelOpened = Signal(object)
+    consentWanted = Signal(object)
+    looked = Signal(object)
+    devicesKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
     runFinished = Signal(object)
@@ -64,7 +67,8 @@ class ModelService(QObject):
     analysed = Signal(object)
     analysisProgressed = Signal(object)
 
-    _openWanted = Signal(object)
+    _openWanted = Signal(object, object)
+    _lookWanted = Signal(object)
     _runWanted = Signal(object)
     _hooksWanted = Signal()
     _prepareWanted = Signal(int)
@@ -101,6 +105,7 @@ class ModelService(QObject):
     def _connect(self) -> None:
         worker = self._worker
         self._openWanted.connect(worker.open)
+        self._lookWanted.connect(worker.look)
         self._runWanted.connect(worker.run)
         self._hooksWanted.connect(worker.take_hooks)
         self._prepareWanted.connect(worker.prepare)
@@ -111,6 +116,9 @@ class ModelService(QObject):
         worker.opened.connect(self._on_worker_opened)
         worker.openFailed.connect(self._on_worker_open_failed)
         worker.anatomyKnown.connect(self._on_worker_anatomy_known)
+        worker.consentWanted.connect(self._on_worker_consent_wanted)
+        worker.looked.connect(self._on_worker_looked)
+        worker.devicesKnown.connect(self._on_worker_devices_known)
         worker.progressed.connect(self._on_worker_progressed)
         worker.runStarted.connect(self._on_worker_run_started)
         worker.runEnded.connect(self._on_worker_run_ended)
@@ -149,13 +157,22 @@ class ModelService(QObject):
         """Import torch and transformers on the model thread; called once the window has been painted."""
         self._prepareWanted.emit(threads)
 
-    def open(self, reference: ModelReference) -> bool:
-        """Open a model beside the one that is open; False while something else goes on."""
+    def look(self, reference: ModelReference) -> None:
+        """Find out what a model is and needs before it is opened (`looked`); the newest question alone is answered."""
+        self._worker.looking_at = reference
+        self._lookWanted.emit(reference)
+
+    def open(self, reference: ModelReference, consents: frozenset[str] | None = frozenset()) -> bool:
+        """Open a model beside the one that is open; False while something else goes on.
+
+        Python code that comes with it runs only if `consents` has its fingerprint, else `consentWanted` is emitted;
+        None refuses all such code.
+        """
         if self._state in ("loading", "running"):
             return False
         self._worker.cancel.clear()
         self._set_state("loading")
-        self._openWanted.emit(reference)
+        self._openWanted.emit(reference, consents)
         return True
 
     def start(
@@ -274,6 +291,20 @@ class ModelService(QObject):
         self._patience.stop()
         self._set_state("ready" if self._model is not None else "failed")
         self.failed.emit(failure)
+
+    @Slot(object)
+    def _on_worker_consent_wanted(self, wanted: object) -> None:
+        self._patience.stop()
+        self._set_state("ready" if self._model is not None else "idle")
+        self.consentWanted.emit(wanted)
+
+    @Slot(object)
+    def _on_worker_looked(self, look: object) -> None:
+        self.looked.emit(look)
+
+    @Slot(object)
+    def _on_worker_devices_known(self, devices: object) -> None:
+        self.devicesKnown.emit(devices)
 
     @Slot(object)
     def _on_worker_progressed(self, progress: object) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -14,6 +15,7 @@ from mi_crow_gui.engine.messages import (
     AnalysisProgress,
     AnalysisRequest,
     AnalysisResult,
+    ConsentWanted,
     Failure,
     OpenedModel,
     RunInfo,
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class _ConsentMissing(Exception):
+    """Code would have to run that nobody agreed to yet."""
+
+    def __init__(self, wanted: ConsentWanted) -> None:
+        super().__init__(wanted.code.source)
+        self.wanted = wanted
+
+
 class ModelWorker(QObject):
     """Opens models and runs them; every answer leaves as a signal or through the mailbox.
 
@@ -47,6 +57,9 @@ class ModelWorker(QObject):
     treeKnown = Signal(object)
     opened = Signal(object)
     openFailed = Signal(object)
+    consentWanted = Signal(object)
+    looked = Signal(object)
+    devicesKnown = Signal(object)
     anatomyKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
@@ -63,6 +76,7 @@ class ModelWorker(QObject):
     def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard) -> None:
         super().__init__()
         self.cancel = threading.Event()
+        self.looking_at: ModelReference | None = None
         self._mailbox = mailbox
         self._guard = guard
         self._model: CoreModel | None = None
@@ -80,19 +94,34 @@ class ModelWorker(QObject):
         """Import what models need while nobody waits for it."""
         set_threads(threads)
         warm_up()
+        from mi_crow_gui.engine.model_look import devices
+
+        self.devicesKnown.emit(devices())
         self.warm.emit()
 
     @Slot(object)
-    def open(self, reference: ModelReference) -> None:
-        """Open a model; the previous one stays until the new one is whole."""
+    def look(self, reference: ModelReference) -> None:
+        """Say what is known of a model before it is opened; skipped when another was asked about since."""
+        if reference != self.looking_at:
+            return
+        warm_up()
+        from mi_crow_gui.engine.model_look import look
+
+        self.looked.emit(look(reference))
+
+    @Slot(object, object)
+    def open(self, reference: ModelReference, consents: frozenset[str] | None) -> None:
+        """Open a model; the previous one stays until the new one is whole.
+
+        Python code that comes with it runs only when `consents` has its fingerprint; None refuses all of it.
+        """
         from core_hooks.model.errors import ModelError, OpeningCancelled
-        from core_hooks.model.opening import open_model
 
         try:
             warm_up()
-            model = open_model(
-                reference, on_progress=self._on_progress, on_tree=self.treeKnown.emit, cancel=self.cancel
-            )
+            model = self._open(reference, consents)
+        except _ConsentMissing as missing:
+            self.consentWanted.emit(missing.wanted)
         except OpeningCancelled:
             self.openFailed.emit(Failure("open", f"Opening '{reference.source}' was cancelled."))
         except ModelError as error:
@@ -216,6 +245,37 @@ class ModelWorker(QObject):
 
     # ---- on the model thread -----------------------------------------------------------------------------------
 
+    def _open(self, reference: ModelReference, consents: frozenset[str] | None) -> CoreModel:
+        from core_hooks.model.errors import ModelError
+        from core_hooks.model.opening import open_model
+        from mi_crow_gui.engine.foreign_code import foreign_code
+
+        def once(trusted: bool) -> CoreModel:
+            return open_model(
+                replace(reference, trust_code=trusted),
+                on_progress=self._on_progress,
+                on_tree=self.treeKnown.emit,
+                cancel=self.cancel,
+            )
+
+        code = foreign_code(reference.source)
+        if code is None:
+            try:
+                return once(False)
+            except ModelError:
+                # What was downloaded just now may have brought code along.
+                code = foreign_code(reference.source)
+                if code is None:
+                    raise
+        if consents is None:
+            raise ModelError(
+                f"{reference.source} needs Python code to run ({code.names}), which --safe refuses: start without "
+                "--safe to be asked."
+            )
+        if code.fingerprint not in consents:
+            raise _ConsentMissing(ConsentWanted(reference, code))
+        return once(True)
+
     def _take(self, model: CoreModel) -> None:
         from core_hooks.model.anatomy import discover
         from mi_crow_gui.engine.attachments import Attachments
@@ -227,16 +287,22 @@ class ModelWorker(QObject):
         if previous is not None:
             previous.close()
         self.anatomyKnown.emit(discover(model))
-        self.opened.emit(OpenedModel(model.summary, model.tree))
+        self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, model.example_inputs is not None))
 
     def _begin(self, request: RunRequest) -> Recording:
         from core_hooks.model.errors import ModelError
         from core_hooks.model.prompt import encode
+        from core_hooks.model.tokens import TokenSequence
         from mi_crow_gui.engine.recording import Recording
 
         assert self._model is not None
         assert self._attachments is not None
-        tokens = encode(self._model, request.prompt)
+        if self._model.example_inputs is not None and not request.prompt.strip():
+            if request.kind != "run":
+                raise ModelError(f"{self._model.summary.name} runs on its example inputs and writes no text: use Run.")
+            tokens = TokenSequence((), (), ())
+        else:
+            tokens = encode(self._model, request.prompt)
         if request.continued is not None:
             tokens = tokens + request.continued
             limit = self._model.summary.context_length
@@ -246,6 +312,7 @@ class ModelWorker(QObject):
         info = RunInfo(request.number, request.kind, request.prompt, tokens, request.settings, continued)
         recording = Recording(info, request, self._mailbox, self._attachments.captures())
         self._recording = recording
+        recording.controlled = self._attachments.controlled()
         self._attachments.begin_run(request.number, tokens)
         self.runStarted.emit(info)
         return recording
@@ -258,13 +325,14 @@ class ModelWorker(QObject):
         attachments = self._attachments
         tokens = recording.info.tokens
         if request.kind == "run":
-            result = forward(self._model, tokens, run=run)
+            result = forward(self._model, tokens if len(tokens) else None, run=run)
             return recording.outcome(
                 result, (), result.stopped or "done", time.perf_counter() - started, attachments.states()
             )
 
         def on_step(step: Any) -> None:
             self._apply_pending()
+            recording.controlled = attachments.controlled()
             recording.add_step(step)
             attachments.set_step(step.step, recording.tokens, len(tokens))
             recording.publish_report(attachments.report())

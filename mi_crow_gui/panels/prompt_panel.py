@@ -132,6 +132,10 @@ class PromptPanel(QWidget):
         self._examples.setVisible(bool(examples))
         self._show_hint()
 
+    def set_placeholder(self, text: str) -> None:
+        """What the empty field says."""
+        self._edit.setPlaceholderText(text)
+
     def set_tokens(self, texts: Sequence[str], special: Sequence[bool] = (), prompt_length: int | None = None) -> None:
         """Show the tokens of the newest run; those from `prompt_length` on were generated."""
         self._strip.set_tokens(texts, special, prompt_length)

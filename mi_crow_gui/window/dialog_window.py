@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
     from core_hooks.model.reference import ModelReference
+    from mi_crow_gui.window.open_model_dialog import OpenModelDialog
 
 
 class DialogWindow(QMainWindow):
@@ -26,7 +27,9 @@ class DialogWindow(QMainWindow):
 
     # Dialogs are imported when the first of them opens: the first paint does not wait for them.
 
-    def ask_for_model(self, taken: Callable[[ModelReference], object], start: ModelReference | None = None) -> QDialog:
+    def ask_for_model(
+        self, taken: Callable[[ModelReference], object], start: ModelReference | None = None
+    ) -> OpenModelDialog:
         """Ask which model to open, and how."""
         from mi_crow_gui.window.open_model_dialog import OpenModelDialog
 

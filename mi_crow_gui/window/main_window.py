@@ -28,6 +28,7 @@ from mi_crow_gui.window.banner import Banner
 from mi_crow_gui.window.bottom_tabs import BottomTabs
 from mi_crow_gui.window.dialog_window import DialogWindow
 from mi_crow_gui.window.dock_layout import Arranged, DockLayout, Preset
+from mi_crow_gui.window.file_drop import FileDrop
 from mi_crow_gui.window.icons import application_icon, icon
 from mi_crow_gui.window.menus import FlatToolBar, fill_menu_bar, fill_tool_bar
 from mi_crow_gui.window.theme import MODES, Mode, apply_theme, current_mode
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
-    from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+    from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
 
 TITLE = "Mi-Crow inspector"
 
@@ -65,7 +66,7 @@ class MainWindow(DialogWindow):
         self.setAccessibleName("Main window")
         self.setWindowTitle(f"{TITLE}[*]")
         self.setWindowIcon(application_icon())
-        self.setAcceptDrops(True)
+        FileDrop(self).dropped.connect(self.pathsDropped)
         self.setDockNestingEnabled(True)
         self._sized = False
 
@@ -347,13 +348,3 @@ class MainWindow(DialogWindow):
             return
         self.close_dialogs()
         event.accept()
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102 - Qt's
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:  # noqa: D102 - Qt's
-        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        if paths:
-            event.acceptProposedAction()
-            self.pathsDropped.emit(paths)

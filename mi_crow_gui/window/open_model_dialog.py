@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QComboBox,
@@ -22,9 +22,13 @@ from PySide6.QtWidgets import (
 from core_hooks.model.reference import ModelReference
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.window.file_choosers import choose_file, choose_folder
+from mi_crow_gui.window.file_drop import FileDrop
+from mi_crow_gui.window.model_look_view import ModelLookView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mi_crow_gui.engine.model_look import ModelLook
 
 MODEL_FILES = "Models (*.safetensors *.gguf);;All files (*)"
 
@@ -41,10 +45,18 @@ _ATTENTIONS = (
 )
 
 
+# A name is looked at once nobody has typed for so long.
+_PAUSE_MS = 250
+
+
 class OpenModelDialog(QDialog):
-    """Asks for a model; `chosen` gives the `ModelReference` once the user agrees."""
+    """Asks for a model; `chosen` gives the `ModelReference` once the user agrees.
+
+    `lookWanted` asks what is known of what stands there now; `show_look` takes the answer.
+    """
 
     chosen = Signal(object)
+    lookWanted = Signal(object)
 
     def __init__(
         self, parent: QWidget | None = None, devices: Sequence[str] = (), reference: ModelReference | None = None
@@ -59,7 +71,6 @@ class OpenModelDialog(QDialog):
         self._source.setPlaceholderText("Folder, .safetensors or .gguf file, hub id")
         self._source.setClearButtonEnabled(True)
         self._source.setMinimumWidth(48 * GRID)
-        self._source.textChanged.connect(self._on_source_changed)
         folder, file = QPushButton("F&older…"), QPushButton("F&ile…")
         folder.setObjectName("modelFolder")
         file.setObjectName("modelFile")
@@ -79,8 +90,9 @@ class OpenModelDialog(QDialog):
         hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
 
         self._device = _combo("modelDevice", "Device")
-        for device in dict.fromkeys((start.device, *devices, "cpu", "auto")):
+        for device in dict.fromkeys(("cpu", *devices, start.device, "auto")):
             self._device.addItem("auto: spread over all devices" if device == "auto" else device, device)
+        self._device.setCurrentIndex(self._device.findData(start.device))
         self._dtype = _combo("modelDtype", "Number format")
         self._attention = _combo("modelAttention", "Attention")
         for box, entries, chosen in (
@@ -104,6 +116,14 @@ class OpenModelDialog(QDialog):
         form.addRow("&Device", self._device)
         form.addRow("&Numbers", self._dtype)
         form.addRow("&Attention", self._attention)
+        self._look = ModelLookView()
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PAUSE_MS)
+        self._pause.timeout.connect(self._on_pause_timeout)
+        for box in (self._device, self._dtype, self._attention):
+            box.currentIndexChanged.connect(self._look_soon)
+        FileDrop(self).dropped.connect(self._on_files_dropped)
 
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self._open = self._buttons.addButton("Open", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -116,8 +136,10 @@ class OpenModelDialog(QDialog):
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(2 * GRID)
         column.addLayout(form)
+        column.addWidget(self._look)
         column.addStretch(1)
         column.addWidget(self._buttons)
+        self._source.textChanged.connect(self._on_source_changed)
         self._on_source_changed()
 
     def reference(self) -> ModelReference:
@@ -129,8 +151,36 @@ class OpenModelDialog(QDialog):
             attention=self._attention.currentData(),
         )
 
+    @Slot(object)
+    def show_look(self, look: ModelLook) -> None:
+        """Show what is known of a model; an answer about something else than what stands here is dropped."""
+        if look.reference == self.reference() and not self._pause.isActive():
+            self._look.show_look(look)
+            self._open.setEnabled(not look.problem)
+
+    def done(self, result: int) -> None:  # noqa: D102 - Qt's
+        self._pause.stop()
+        super().done(result)
+
     def _on_source_changed(self) -> None:
         self._open.setEnabled(bool(self._source.text().strip()))
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        if self._source.text().strip():
+            self._look.set_looking()
+            self._pause.start()
+        else:
+            self._pause.stop()
+            self._look.clear()
+
+    @Slot()
+    def _on_pause_timeout(self) -> None:
+        self.lookWanted.emit(self.reference())
+
+    @Slot(list)
+    def _on_files_dropped(self, paths: list[str]) -> None:
+        self._source.setText(paths[0])
 
     def _on_folder_clicked(self) -> None:
         choose_folder(self, "Model folder", self._source.setText, self._source.text())

@@ -19,6 +19,7 @@ from mi_crow_gui.state.store import DocumentStore
 from mi_crow_gui.window.main_window import MainWindow
 from mi_crow_gui.window.theme import apply_theme
 from mi_crow_gui.wiring.capture_wiring import CaptureWiring
+from mi_crow_gui.wiring.device_wiring import DeviceWiring
 from mi_crow_gui.wiring.editor_wiring import EditorWiring
 from mi_crow_gui.wiring.errand import Errand
 from mi_crow_gui.wiring.history_wiring import HistoryWiring
@@ -64,6 +65,7 @@ class Composition(QObject):
         self._parts = parts
         window.service = service
         self._model = ModelWiring(parts)
+        self._device = DeviceWiring(parts, self._model)
         self._hooks = HooksWiring(parts)
         self._run = RunWiring(parts)
         self._editor = EditorWiring(parts)

@@ -12,7 +12,7 @@ from core_hooks.model.reference import ModelReference
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mi_crow_gui.engine.messages import Failure
+    from mi_crow_gui.engine.messages import ConsentWanted, Failure
     from mi_crow_gui.wiring.capture_wiring import CaptureWiring
     from mi_crow_gui.wiring.hooks_wiring import HooksWiring
     from mi_crow_gui.wiring.model_wiring import ModelWiring
@@ -58,6 +58,7 @@ class Errand(QObject):
             service.modelOpened.connect(self._on_service_model_opened)
             service.runFinished.connect(self._on_service_run_finished)
             service.failed.connect(self._on_service_failed)
+            service.consentWanted.connect(self._on_service_consent_wanted)
         if arguments.prompt is not None:
             self._parts.store.set_prompt(arguments.prompt)
         if arguments.demo:
@@ -92,6 +93,12 @@ class Errand(QObject):
         self._complain(failure.message)
         self._waiting_for_run = False
         self._after_run()
+
+    @Slot(object)
+    def _on_service_consent_wanted(self, wanted: ConsentWanted) -> None:
+        if self._parts.arguments.quit:
+            self._complain(f"{wanted.reference.source} runs Python code: open it in the window once to agree to that.")
+            self._after_run()
 
     def _after_run(self) -> None:
         arguments = self._parts.arguments

@@ -12,7 +12,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 from core_hooks.model.reference import ModelReference
 from mi_crow_gui.document.formatting import byte_size, plural, short_count
 from mi_crow_gui.document.resource_files import ResourceMissing, demo_model_folder, demo_prompts
-from mi_crow_gui.wiring.recent import show_recent
+from mi_crow_gui.wiring.consent_wiring import ConsentWiring
+from mi_crow_gui.wiring.recent import RecentWiring, show_recent
 
 if TYPE_CHECKING:
     from core_hooks.model.records import ModuleTree
@@ -36,11 +37,17 @@ class ModelWiring(QObject):
         self._parts = parts
         self._window, self._store, self._service = parts.window, parts.store, parts.service
         self._wanted: ModelReference | None = None
+        # Where the next model opens that is only named, by a drop or in the recent list.
+        self.device = "cpu"
+        self._consent = ConsentWiring(parts)
+        self._consent.agreed.connect(self.open)
+        self._consent.refused.connect(self._on_consent_refused)
+        self._recent = RecentWiring(parts)
+        self._recent.chosen.connect(self._on_recent_chosen)
         window = parts.window
         window.action("openModel").triggered.connect(self._on_open_model_triggered)
         window.action("openDemo").triggered.connect(self.open_demo)
         window.pathsDropped.connect(self._on_window_paths_dropped)
-        window.start_page.recentRequested.connect(self._on_start_page_recent_requested)
         self._service.treeKnown.connect(self._on_service_tree_known)
         self._service.modelOpened.connect(self._on_service_model_opened)
         self._service.progressed.connect(self._on_service_progressed)
@@ -61,15 +68,13 @@ class ModelWiring(QObject):
         else:
             self.open(reference)
 
+    @Slot(object)
     def open(self, reference: ModelReference) -> None:
         """Open a model beside the present one, which stays until the new one is ready."""
         path = Path(reference.source).expanduser()
         if path.exists():
             reference = replace(reference, source=str(path))
-        if self._parts.arguments.safe and reference.trust_code:
-            self._window.status.set_message("--safe: code that comes with a model is not run.")
-            reference = replace(reference, trust_code=False)
-        if not self._service.open(reference):
+        if not self._service.open(reference, self._consent.consents()):
             self._window.status.set_message("Something is going on already: stop it first (Esc).")
             return
         self._wanted = reference
@@ -80,7 +85,7 @@ class ModelWiring(QObject):
     def open_demo(self) -> None:
         """Open the demo model with its first prompt and detectors on its blocks, ready to run."""
         try:
-            self.open(ModelReference(str(demo_model_folder())))
+            self.open(ModelReference(str(demo_model_folder()), device=self.device))
         except ResourceMissing as error:
             log.error("%s", error)
             self._window.status.set_message(str(error))
@@ -89,23 +94,35 @@ class ModelWiring(QObject):
 
     @Slot()
     def _on_open_model_triggered(self) -> None:
-        self._window.ask_for_model(self.open_target)
+        dialog = self._window.ask_for_model(self.open_target, ModelReference("", device=self.device))
+        dialog.lookWanted.connect(self._service.look)
+        self._service.looked.connect(dialog.show_look)
 
     @Slot(list)
     def _on_window_paths_dropped(self, paths: list[str]) -> None:
         if paths:
-            self.open_target(ModelReference(paths[0]))
+            self.open_target(ModelReference(paths[0], device=self.device))
 
     @Slot(str)
-    def _on_start_page_recent_requested(self, name: str) -> None:
-        self.open_target(ModelReference(name))
+    def _on_recent_chosen(self, name: str) -> None:
+        self.open_target(ModelReference(name, device=self.device))
+
+    @Slot(object)
+    def _on_consent_refused(self, reference: ModelReference) -> None:
+        self._wanted = None
+        if self._service.model is None:
+            self._window.show_start_page()
 
     @Slot(str)
     def _on_store_changed(self, topic: str) -> None:
         """A session, or an undo, may name another model than the one that is open."""
         wanted = self._store.workspace.model
         opened = self._service.model
-        if topic != "model" or wanted is None or (opened is not None and opened.summary.reference == wanted):
+        if topic != "model" or wanted is None:
+            return
+        # Consent is given to code, not kept with a name: it makes no other model of it.
+        open_now = opened.summary.reference if opened is not None else None
+        if open_now is not None and replace(open_now, trust_code=wanted.trust_code) == wanted:
             return
         if wanted != self._wanted:
             self.open(wanted)
@@ -126,6 +143,11 @@ class ModelWiring(QObject):
             f"{summary.architecture}: {short_count(summary.parameters)} parameters, {byte_size(summary.bytes)}, "
             f"{plural(len(opened.tree), 'module')}"
         )
+        for note in opened.notes:
+            log.info("%s", note)
+        if opened.notes:
+            window.status.set_message(opened.notes[0])
+        window.prompt.set_placeholder(prompt_words(opened))
         window.setWindowTitle(f"{summary.name}[*]")
         self._store.set_model(summary.reference)
         if self._is_demo(summary.reference):
@@ -180,3 +202,12 @@ class ModelWiring(QObject):
 def short_name(source: str) -> str:
     """The last part of a path or hub id."""
     return source.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or source
+
+
+def prompt_words(opened: OpenedModel) -> str:
+    """What the empty prompt says: what this model is to be given."""
+    if opened.has_examples:
+        return "Leave this empty and Run: the model runs on its example inputs"
+    if not opened.summary.has_tokenizer:
+        return "This model has no tokenizer: type token ids, such as 12 7 431"
+    return "Type a prompt, then Run or Generate"

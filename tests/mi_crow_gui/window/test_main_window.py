@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QTabWidget, QToolButton, QWidget
 
@@ -237,7 +237,7 @@ def test_dropped_files_are_named_and_nothing_else_is(window: MainWindow, qtbot: 
         QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     )
     with qtbot.waitSignal(window.pathsDropped) as dropped:
-        window.dropEvent(event)
+        QCoreApplication.sendEvent(window.windowHandle(), event)
     assert dropped.args == [["/models/one"]]
 
 

@@ -1,0 +1,138 @@
+"""The dialog says what a model is and needs before it is opened."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton
+
+from mi_crow_gui.engine import model_look
+from mi_crow_gui.window.open_model_dialog import OpenModelDialog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from tests.mi_crow_gui.driver import Driver
+
+
+def opened_dialog(driver: Driver) -> OpenModelDialog:
+    driver.act("openModel")
+    dialog = driver.window.findChild(OpenModelDialog)
+    assert dialog is not None
+    return dialog
+
+
+def words_about(driver: Driver, qtbot: QtBot, dialog: OpenModelDialog, source: str) -> str:
+    with qtbot.waitSignal(driver.window.service.looked, timeout=60_000):
+        dialog.findChild(QLineEdit, "modelSource").setText(source)
+    return dialog.findChild(QLabel, "modelLookWords").text()
+
+
+def test_memory_needed_stands_against_memory_free_and_follows_the_dtype(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path]
+) -> None:
+    dialog = opened_dialog(driver)
+    words = words_about(driver, qtbot, dialog, str(folders["llama"]))
+    assert "LlamaForCausalLM" in words
+    assert "free on cpu" in words
+    dtype = dialog.findChild(QComboBox, "modelDtype")
+    with qtbot.waitSignal(driver.window.service.looked, timeout=10_000) as stored:
+        dtype.setCurrentIndex(dtype.findData("float32"))
+    with qtbot.waitSignal(driver.window.service.looked, timeout=10_000) as half:
+        dtype.setCurrentIndex(dtype.findData("float16"))
+    # Rotary frequencies stay float32 in every dtype.
+    assert half.args[0].needed == pytest.approx(stored.args[0].needed / 2, rel=0.01)
+    dialog.reject()
+
+
+def test_too_big_is_said_before_it_is_tried(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core_hooks.model import estimate
+
+    monkeypatch.setattr(estimate, "free_memory", lambda device: 1000)
+    dialog = opened_dialog(driver)
+    assert words_about(driver, qtbot, dialog, str(folders["llama"])).splitlines()[1].startswith("Too big: ")
+    dialog.reject()
+
+
+def test_what_cannot_be_opened_is_said_and_the_button_is_off(driver: Driver, qtbot: QtBot, tmp_path: Path) -> None:
+    dialog = opened_dialog(driver)
+    assert "config.json" in words_about(driver, qtbot, dialog, str(tmp_path))
+    assert not dialog.findChild(QPushButton, "modelOpen").isEnabled()
+    dialog.reject()
+
+
+def test_a_hub_id_that_is_not_here_is_answered_without_the_network(
+    driver: Driver, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    from huggingface_hub import constants
+
+    def no_network(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    dialog = opened_dialog(driver)
+    assert "downloads it" in words_about(driver, qtbot, dialog, "nobody/no-such-model")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "offline" in words_about(driver, qtbot, dialog, "nobody/no-such-other-model")
+    dialog.reject()
+
+
+def test_a_look_happens_on_the_model_thread_and_an_overtaken_one_is_skipped(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core_hooks.model.reference import ModelReference
+
+    service = driver.window.service
+    seen: list[tuple[str, bool]] = []
+    begun, may_go_on = threading.Event(), threading.Event()
+    plain = model_look.look
+
+    def watched(reference: ModelReference) -> model_look.ModelLook:
+        seen.append((reference.source, threading.current_thread() is threading.main_thread()))
+        begun.set()
+        may_go_on.wait(20)
+        return plain(reference)
+
+    monkeypatch.setattr(model_look, "look", watched)
+    service.look(ModelReference("one"))
+    qtbot.waitUntil(begun.is_set, timeout=60_000)
+    newest = str(folders["llama"])
+    service.look(ModelReference("two"))
+    service.look(ModelReference(newest))
+    with qtbot.waitSignal(service.looked, check_params_cb=lambda look: look.reference.source == newest):
+        may_go_on.set()
+    assert seen == [("one", False), (newest, False)]
+
+
+def test_the_devices_of_this_machine_are_offered(driver: Driver, qtbot: QtBot) -> None:
+    box = driver.find(QComboBox, "deviceBox")
+    qtbot.waitUntil(lambda: box.count() > 0, timeout=60_000)
+    offered = [box.itemText(i) for i in range(box.count())]
+    assert tuple(offered) == model_look.devices()
+    dialog = opened_dialog(driver)
+    choices = dialog.findChild(QComboBox, "modelDevice")
+    assert [choices.itemData(i) for i in range(choices.count())] == [*offered, "auto"]
+    dialog.reject()
+
+
+def test_a_device_that_is_chosen_reopens_the_model_there_or_says_why_not(driver: Driver, qtbot: QtBot) -> None:
+    driver.open_demo()
+    service = driver.window.service
+    box = driver.find(QComboBox, "deviceBox")
+    with qtbot.waitSignal(service.failed, timeout=20_000) as failed:
+        driver.window.deviceChosen.emit("cuda:77")
+    assert "cuda:77" in failed.args[0].message
+    assert box.currentText() == "cpu"
+    with qtbot.waitSignal(service.modelOpened, timeout=20_000) as opened:
+        driver.window.deviceChosen.emit("auto")
+    assert opened.args[0].summary.reference.device == "auto"
+    assert box.currentText() == "auto"
