@@ -38,6 +38,8 @@ class Recording:
         self.steps: list[TokenStep] = []
         expected = len(info.tokens) + (request.settings.max_new_tokens if request.kind == "generate" else 1)
         self.history = RunHistory(info.number, budget=request.memory_budget, sites=sites, expected_tokens=expected)
+        # Where it matters on which side of the controllers a value was captured.
+        self.controlled: frozenset[str] = frozenset()
         self._mailbox = mailbox
         self._states: tuple[HookState, ...] = ()
 
@@ -52,7 +54,7 @@ class Recording:
             step=record.step,
             site=record.site,
             hook_id=record.hook_id,
-            stage=record.stage,
+            stage=record.stage if record.site in self.controlled else "",
             values=values,
             shape=record.shape,
             dtype=record.dtype,

@@ -18,7 +18,8 @@ class Frame:
     run, step
         The run, and the newest step in it (0 is the prompt, n the n-th generated token).
     site, hook_id, stage
-        Where the values come from; `stage` is ``"before"`` or ``"after"`` the controllers of the site.
+        Where the values come from; `stage` is ``"before"`` or ``"after"`` the controllers of the site, ``""`` where
+        there are none and both sides are the same.
     values
         Read-only. For a site that gives ``[batch, tokens, channels]`` the tokens of all steps so far are joined
         along the token axis; any other shape is the newest call's alone.
