@@ -27,7 +27,7 @@ from core_hooks.model.prompt import token_text
 from core_hooks.model.readout import verify
 from mi_crow_gui.document.formatting import byte_size
 from mi_crow_gui.plotdata.analysis import frozen
-from mi_crow_gui.plotdata.attention import Attention
+from mi_crow_gui.plotdata.attention import SMALL, Attention, reduced
 from mi_crow_gui.plotdata.head_map import RANDOM, SCORES, HeadScoresOfAll
 from mi_crow_gui.plotdata.logit_lens import Lens, LensCell
 from mi_crow_gui.plotdata.next_token import Expected, NextTokens
@@ -142,8 +142,10 @@ def attention(
         )
     with HookRun(number=request.run, cancel=cancel):
         found = attention_patterns(opened, anatomy, tokens, [block])
+    patterns = frozen(found.patterns[block])
+    small = frozen(reduced(patterns, SMALL))
     path = anatomy.blocks[block].attention
-    return Attention(request.run, tokens.texts, block, path, blocks, frozen(found.patterns[block]), found.switched_from)
+    return Attention(request.run, tokens.texts, block, path, blocks, patterns, small, found.switched_from)
 
 
 def head_map(

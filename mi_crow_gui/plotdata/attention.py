@@ -12,7 +12,7 @@ from mi_crow_gui.plotdata.pyramid import Pyramid, build
 from mi_crow_gui.plotdata.scale import Scale
 from mi_crow_gui.plotdata.table import Table
 
-_SMALL = 96  # cells a side of a head among all heads: about the pixels that there are
+SMALL = 96  # cells a side of a head among all heads: about the pixels that there are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +27,8 @@ class Attention(Analysis):
         Numbers of the blocks that have attention.
     patterns
         float32 ``[heads, tokens, tokens]``; row ``i`` is what token ``i`` attends to and sums to 1.
+    small
+        Every pattern reduced for the screen, ``[heads, side, side]``; once, and not with every head that is chosen.
     switched_from
         The implementation that was switched away from to get them, ``""`` when it need not be.
     """
@@ -35,6 +37,7 @@ class Attention(Analysis):
     path: str
     blocks: tuple[int, ...]
     patterns: np.ndarray
+    small: np.ndarray
     switched_from: str = ""
 
     @property
@@ -53,14 +56,13 @@ class AttentionSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttentionDrawing(Drawing):
-    """The patterns, ready to be shown; `small` holds every head reduced, ``[heads, side, side]``."""
+    """The patterns, ready to be shown."""
 
     content: Attention
     head: int
     grid: Grid
     pyramid: Pyramid
     scale: Scale
-    small: np.ndarray
 
     def table(self) -> Table:
         """The pattern of the large head, one row a token that attends."""
@@ -68,15 +70,12 @@ class AttentionDrawing(Drawing):
 
 
 def prepare_attention(content: Attention, settings: AttentionSettings) -> AttentionDrawing:
-    """Reduce every head to what can be seen small; the large one is shown as it is."""
+    """Make the large head ready; the small ones are."""
     head = min(settings.head, len(content.patterns) - 1)
     pattern = content.patterns[head]
     grid = Grid(pattern, "token", "attends to", content.tokens, content.tokens)
     scale = Scale(0.0, 1.0, False, "attention, 0 to 1")
-    frame = content.frame(pattern)
-    return AttentionDrawing(
-        frame, settings, grid.rows(), content, head, grid, build(pattern), scale, reduced(content.patterns, _SMALL)
-    )
+    return AttentionDrawing(content.frame(pattern), settings, grid.rows(), content, head, grid, build(pattern), scale)
 
 
 def reduced(patterns: np.ndarray, side: int) -> np.ndarray:

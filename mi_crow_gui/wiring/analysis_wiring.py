@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
 
+from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
-from mi_crow_gui.engine.messages import AnalysisRequest
+from mi_crow_gui.engine.messages import AnalysisRequest, AnalysisResult
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core_hooks.model.tokens import TokenSequence
-    from mi_crow_gui.engine.messages import AnalysisProgress, AnalysisResult, RunInfo, RunOutcome
+    from core_hooks.model.tokens import TokenSequence, TokenStep
+    from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.engine.messages import AnalysisProgress, RunInfo, RunOutcome
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
     from mi_crow_gui.wiring.parts import Parts
@@ -28,14 +30,16 @@ HEAD_MAP, HEADS_TAB = "head_map", "Heads"
 class AnalysisWiring(QObject):
     """Asks for one analysis at a time, keeps the results of the newest run, and hands them to the plots.
 
-    Several plots with the same wish share one result; a hidden plot wishes nothing.
+    Several plots with the same wish share one result; a hidden plot wishes nothing. What was not computed before the
+    controllers changed is not computed after: it would be of another model than the run was.
     """
 
     def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
         super().__init__(parts.window)
         self._parts, self._board, self._kinds = parts, board, kinds
-        self._run = 0
+        self._run = self._going = 0
         self._tokens: TokenSequence | None = None
+        self._controllers: tuple[HookSpec, ...] = ()
         self._results: dict[AnalysisRequest, AnalysisResult] = {}
         self._asked: AnalysisRequest | None = None
         self._asked_at = 0.0
@@ -47,6 +51,7 @@ class AnalysisWiring(QObject):
         board.settingsChanged.connect(self._on_board_settings_changed)
         parts.store.changed.connect(self._on_store_changed)
         service.runStarted.connect(self._on_service_run_started)
+        service.stepsArrived.connect(self._on_service_steps_arrived)
         service.runFinished.connect(self._on_service_run_finished)
         service.modelOpened.connect(self._on_service_model_opened)
         service.stateChanged.connect(self._on_service_state_changed)
@@ -67,8 +72,14 @@ class AnalysisWiring(QObject):
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         self._run, self._tokens = 0, None
+        self._going, self._controllers = info.number, self._acting()
         self._results = {request: result for request, result in self._results.items() if not request.run}
         self._shown.clear()
+
+    @Slot(object)
+    def _on_service_steps_arrived(self, steps: tuple[TokenStep, ...]) -> None:
+        for panel in self._panels():
+            panel.show_steps(self._going, steps)
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
@@ -97,7 +108,7 @@ class AnalysisWiring(QObject):
 
     @Slot(str)
     def _on_store_changed(self, topic: str) -> None:
-        if topic == "plots":
+        if topic in ("plots", "hooks"):
             self._refresh()
 
     @Slot()
@@ -145,12 +156,19 @@ class AnalysisWiring(QObject):
         for panel in self._panels():
             for place, wish in enumerate(self._wishes(panel)):
                 result = self._results.get(wish)
+                if result is None and wish.run and self._acting() != self._controllers:
+                    result = AnalysisResult(wish, problem=f"Controllers changed since run {wish.run}: run again.")
                 if result is None:
                     self._ask(wish)
                 elif place:
                     panel.show_further(result.content, result.problem)
                 else:
                     self._show(panel, result)
+
+    def _acting(self) -> tuple[HookSpec, ...]:
+        """The hooks that change what the model computes."""
+        hooks = self._parts.store.workspace.hooks
+        return tuple(hook for hook in hooks if hook.kind != CAPTURE and hook.enabled and hook.trusted)
 
     def _ask(self, wish: AnalysisRequest) -> None:
         if self._asked is None and self._parts.service.analyse(wish):

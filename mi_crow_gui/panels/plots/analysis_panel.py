@@ -10,6 +10,8 @@ from mi_crow_gui.panels.token_layout import readable_token
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
+    from core_hooks.model.tokens import TokenStep
+
 Parameters = tuple[tuple[str, object], ...]
 
 
@@ -38,6 +40,9 @@ class AnalysisPanel(PlotPanel):
 
     def show_further(self, content: Any, problem: str) -> None:
         """Show what came of one of `further`."""
+
+    def show_steps(self, run: int, steps: tuple[TokenStep, ...]) -> None:
+        """A run goes on: the tokens that were chosen so far. Most analyses wait for its end."""
 
     def show_problem(self, sentence: str) -> None:
         """Say why there is nothing to show."""

@@ -63,7 +63,7 @@ class AttentionPanel(AnalysisPanel):
             for block, name in zip(content.blocks, names, strict=True):
                 self._block.addItem(name, block)
         self._block.setCurrentIndex(content.blocks.index(content.block))
-        self._heads.set_heads(drawing.small, drawing.head)
+        self._heads.set_heads(content.small, drawing.head)
         self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale)
         self._say_titles()
 

@@ -16,7 +16,9 @@ from mi_crow_gui.plotdata.next_token import NextTokenDrawing, NextTokenSettings,
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu, QWidget
 
+    from core_hooks.model.tokens import TokenStep
     from mi_crow_gui.panels.plots.colours import PlotColours
+    from mi_crow_gui.plotdata.drawing import Drawing
     from mi_crow_gui.plotdata.next_token import Expected
 
 _COUNTS = (5, 10, 20)
@@ -31,10 +33,34 @@ class NextTokenPanel(AnalysisPanel):
     settings_type = NextTokenSettings
 
     def _build(self) -> QWidget:
+        self._live: tuple[int, TokenStep] | None = None
         self._bars = CandidateBars(self._colours)
         self._bars.pointed.connect(self._on_bars_pointed)
         self._bars.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         return self._bars.scrolled()
+
+    def show_steps(self, run: int, steps: tuple[TokenStep, ...]) -> None:  # noqa: D102 - of the base
+        if not steps or not steps[-1].candidates:
+            return
+        newest = steps[-1]
+        self._live = run, newest
+        self._stale = ""
+        ranks = [candidate.token_id for candidate in newest.candidates]
+        rank = ranks.index(newest.token_id) if newest.token_id in ranks else -1
+        # One that is not among them has no place that is known here: the words below the bars name it.
+        came = newest.candidates[rank] if rank >= 0 else None
+        self._bars.set_candidates(newest.candidates[: self._settings.count], came, rank)
+        self._say_titles()
+        self._foot.set_note(f"chosen {readable_token(newest.text)}: probability {percent(newest.probability)}")
+        self._stack.setCurrentIndex(1)
+
+    def show_drawing(self, drawing: Drawing) -> None:  # noqa: D102 - of the base
+        self._live = None
+        super().show_drawing(drawing)
+
+    def clear(self) -> None:  # noqa: D102 - of the base
+        self._live = None
+        super().clear()
 
     def shown(self) -> tuple[int, Expected]:
         """Position of the token behind which the prediction stands, and the prediction."""
@@ -48,10 +74,19 @@ class NextTokenPanel(AnalysisPanel):
         self._say_titles()
 
     def _mark_token(self, position: int | None) -> None:
+        if self._live is not None:
+            return
         self._draw(self._drawing)
         self._foot.set_note(self._note(self._drawing))
 
+    def _say_titles(self) -> None:
+        super()._say_titles()
+        if self._live is not None:
+            self._when.setText(f"run {self._live[0]} · step {self._live[1].step}")
+
     def _words(self) -> str:
+        if self._live is not None:
+            return f"{self.title}, while it is written"
         if self._drawing is None:
             return self.title
         return f"{self.title} after {self._token_words(self.shown()[0])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -116,3 +116,32 @@ def test_stop_ends_an_analysis_and_the_plot_says_so(views: Views, repeated_promp
     words = " ".join(label.text() for label in panel.findChildren(QLabel))
     assert panel.drawing is not None or "Stopped" in words
     assert torch.is_grad_enabled()
+
+
+def test_while_it_writes_the_bars_follow_the_newest_token(views: Views, repeated_prompt: str) -> None:
+    panel = views.only("next_token")
+    seen: list[list[int]] = []
+    chosen: list[tuple[int, ...]] = []
+
+    def note(steps: tuple[Any, ...]) -> None:
+        seen.append([candidate.token_id for _, candidate in panel.findChild(CandidateBars).rows])
+        chosen.append(tuple(candidate.token_id for candidate in steps[-1].candidates))
+
+    views.driver.window.service.stepsArrived.connect(note)
+    outcome = views.run(repeated_prompt, "generate")
+    assert chosen
+    assert all(set(bars) <= set(candidates) for bars, candidates in zip(seen, chosen, strict=True))
+    views.wait_shown(panel, outcome.info.number)
+
+
+def test_what_was_not_computed_before_the_controllers_changed_is_not_given_for_that_run(
+    views: Views, repeated_prompt: str
+) -> None:
+    panel = views.only("heatmap")
+    views.run(repeated_prompt)
+    views.driver.write_controller("transformer.h.1.attn", "lambda x: x * 0")
+    panel = views.only("next_token")
+    words = " ".join(label.text() for label in panel.findChildren(QLabel))
+    assert "Controllers changed since run 1" in words
+    outcome = views.run(repeated_prompt)
+    views.wait_shown(panel, outcome.info.number)
