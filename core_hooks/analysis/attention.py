@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.detector import Detector
-from core_hooks.hooks.errors import RunCancelled
+from core_hooks.hooks.errors import RunCancelled, StopForward
 from core_hooks.hooks.nested import find_all, follow
 from core_hooks.model.architecture import kind_of
 from core_hooks.model.errors import ModelError
@@ -48,7 +48,7 @@ class AttentionPatterns:
 def attention_patterns(
     opened: OpenedModel, anatomy: Anatomy, tokens: TokenSequence, blocks: Sequence[int] | None = None
 ) -> AttentionPatterns:
-    """Run the model once over `tokens` and return what the heads of some blocks attend to.
+    """Run the model over `tokens`, as far as needed, and return what the heads of some blocks attend to.
 
     Memory: ``4 * heads * tokens ** 2`` bytes a block. Hooks that are attached act as always.
 
@@ -80,7 +80,7 @@ def visit_patterns(
     visit: Callable[[int, torch.Tensor], None],
     blocks: Sequence[int] | None = None,
 ) -> str:
-    """Run the model once over `tokens` and hand over each block's pattern as it is computed, to be kept or not.
+    """Run the model over `tokens`, as far as needed, and hand over each block's pattern as it is computed.
 
     Parameters
     ----------
@@ -110,19 +110,19 @@ def visit_patterns(
     wrong = next((index for index in wanted if index not in with_attention), None)
     if wrong is not None:
         raise ModelError(f"Block {wrong} of {opened.summary.architecture} has no attention.")
-    watchers = {index: _PatternWatcher(index, len(tokens), visit) for index in wanted}
+    missing = set(wanted)
+    watchers = {index: _PatternWatcher(index, len(tokens), visit, missing) for index in wanted}
     inputs = model_inputs(opened, tokens)
     with (
         eager_attention(opened) as switched_from,
         attach(opened.model, {anatomy.blocks[index].attention: watcher for index, watcher in watchers.items()}),
     ):
-        output, stopped = call(opened, inputs)
+        _, stopped = call(opened, inputs)
     if stopped == "cancelled":
         raise RunCancelled("The run was cancelled.")
-    silent = next((index for index, watcher in watchers.items() if not watcher.seen), None)
-    if silent is not None:
-        why = "a hook stopped the forward before it" if output is None else "it returns none"
-        raise ModelError(f"No attention weights from {anatomy.blocks[silent].attention}: {why}.")
+    if missing:
+        why = "a hook stopped the forward before it" if stopped else "it returns none"
+        raise ModelError(f"No attention weights from {anatomy.blocks[min(missing)].attention}: {why}.")
     return switched_from
 
 
@@ -165,15 +165,16 @@ def eager_attention(opened: OpenedModel) -> Iterator[str]:
 class _PatternWatcher(Detector):
     """Finds the weights among what an attention module returns: the only tensor of tokens by tokens for each head."""
 
-    def __init__(self, block: int, tokens: int, visit: Callable[[int, torch.Tensor], None]) -> None:
+    def __init__(self, block: int, tokens: int, visit: Callable[[int, torch.Tensor], None], missing: set[int]) -> None:
         super().__init__()
-        self._block, self._tokens, self._visit = block, tokens, visit
-        self.seen = False
+        self._block, self._tokens, self._visit, self._missing = block, tokens, visit, missing
 
     def process_activations(self, module: nn.Module, input: Any, output: Any) -> None:
         for path in find_all(output):
             found = follow(output, path)
             if found.dim() == 4 and tuple(found.shape[2:]) == (self._tokens, self._tokens):
-                self.seen = True
                 self._visit(self._block, found[0].detach())
-                return
+                self._missing.discard(self._block)
+                break
+        if not self._missing:
+            raise StopForward("Every pattern that was asked for is there; the rest need not be computed.")

@@ -13,7 +13,7 @@ import torch
 from core_hooks import FunctionController, HookType, StopForward, attach, hooks_of
 from core_hooks.analysis.attention import attention_patterns, eager_attention
 from core_hooks.model.errors import ModelError
-from tests.core_hooks.analysis.subjects import IDS, lively
+from tests.core_hooks.analysis.subjects import IDS, hooked, lively
 
 UNSWITCHABLE = {"falcon"}
 SHOWN = ("gpt2", "llama", "qwen2", "gpt_neox", "gemma2", "mixtral", "phi", "opt", "bloom", "gptj", "gpt_neo", "olmo2")
@@ -42,6 +42,16 @@ def test_only_the_blocks_asked_for_are_kept() -> None:
     assert sorted(attention_patterns(subject.opened, subject.anatomy, subject.tokens(), [2]).patterns) == [2]
     with pytest.raises(ModelError, match="Block 3 of GPT2LMHeadModel has no attention"):
         attention_patterns(subject.opened, subject.anatomy, subject.tokens(), [3])
+
+
+def test_blocks_behind_the_last_one_asked_for_are_not_computed() -> None:
+    subject = lively("gpt2")
+    reached: list[int] = []
+    with hooked(subject.module("transformer.h.2"), lambda tensor: reached.append(1), before=True):
+        attention_patterns(subject.opened, subject.anatomy, subject.tokens(), [0, 1])
+        assert reached == []
+        attention_patterns(subject.opened, subject.anatomy, subject.tokens(), [2])
+        assert reached == [1]
 
 
 def test_a_model_that_cannot_be_switched_says_what_to_do() -> None:
