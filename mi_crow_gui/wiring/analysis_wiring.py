@@ -108,6 +108,8 @@ class AnalysisWiring(QObject):
 
     @Slot(str)
     def _on_store_changed(self, topic: str) -> None:
+        if topic == "plots":
+            self._forget_unwanted()
         if topic in ("plots", "hooks"):
             self._refresh()
 
@@ -207,7 +209,14 @@ class AnalysisWiring(QObject):
         # A run may have begun, or another model come, between the question and the answer.
         if result.request.run in (0, self._run):
             self._results[result.request] = result
+        self._forget_unwanted()
         self._refresh()
+
+    def _forget_unwanted(self) -> None:
+        """Keep what some plot is about, seen or not: a block's attention can be a gigabyte."""
+        panels = [panel for panel in self._board.panels() if isinstance(panel, AnalysisPanel)]
+        wanted = {wish for panel in panels for wish in self._wishes(panel)}
+        self._results = {request: result for request, result in self._results.items() if request in wanted}
 
     @Slot(str, object)
     def _on_drawings_drawn(self, plot_id: str, drawing: Any) -> None:

@@ -24,6 +24,9 @@ class AnalysisPanel(PlotPanel):
         self._problem = ""
         super().__init__(parent)
 
+    def set_pinnable(self, pinnable: bool) -> None:
+        """There is no site to stay with."""
+
     # ---- for the wiring --------------------------------------------------------------------------------------------
 
     def parameters(self) -> Parameters:

@@ -32,6 +32,8 @@ class AttentionPanel(AnalysisPanel):
         self._block = QComboBox()
         self._block.setObjectName("attentionBlock")
         self._block.setAccessibleName("Block")
+        self._block.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._block.setMinimumContentsLength(len("Block 99"))
         self._block.activated.connect(self._on_block_activated)
         self._heads = HeadGrid(self._colours)
         self._heads.headChosen.connect(self._on_heads_head_chosen)
@@ -49,7 +51,8 @@ class AttentionPanel(AnalysisPanel):
         whole.addWidget(side)
         whole.addWidget(self._view)
         whole.setSizes([30 * GRID, 70 * GRID])
-        whole.setStretchFactor(1, 1)
+        whole.setStretchFactor(0, 3)
+        whole.setStretchFactor(1, 7)
         return whole
 
     def parameters(self) -> Parameters:  # noqa: D102 - of the base

@@ -86,7 +86,7 @@ class NextTokenPanel(AnalysisPanel):
 
     def _words(self) -> str:
         if self._live is not None:
-            return f"{self.title}, while it is written"
+            return f"{self.title}, live"
         if self._drawing is None:
             return self.title
         return f"{self.title} after {self._token_words(self.shown()[0])}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,3 +82,14 @@ def test_small_patterns_keep_every_peak() -> None:
     assert max(small.shape[1:]) <= 96
     assert small[1].max() == np.float32(0.75)
     assert small[0].max() == 0
+
+
+def test_only_the_block_that_is_shown_is_kept(views: Views, repeated_prompt: str) -> None:
+    panel = views.only("attention")
+    outcome = views.run(repeated_prompt)
+    first = views.wait_shown(panel, outcome.info.number)
+    kept = weakref.ref(first.patterns)
+    del first
+    panel.change_settings(block=2)
+    views.qtbot.waitUntil(lambda: not panel.stale and panel.drawing.content.block == 2, timeout=8_000)
+    views.qtbot.waitUntil(lambda: gc.collect() >= 0 and kept() is None, timeout=8_000)

@@ -145,3 +145,10 @@ def test_what_was_not_computed_before_the_controllers_changed_is_not_given_for_t
     assert "Controllers changed since run 1" in words
     outcome = views.run(repeated_prompt)
     views.wait_shown(panel, outcome.info.number)
+
+
+def test_closing_the_window_while_it_computes_leaves_nothing_behind(views: Views, repeated_prompt: str) -> None:
+    views.only("next_token")
+    views.run(repeated_prompt)
+    assert views.driver.window.service.state == "running"
+    views.driver.window.close()
