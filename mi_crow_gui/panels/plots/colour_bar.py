@@ -70,7 +70,9 @@ class ColourBar(QWidget):
         painter.drawRect(bar.adjusted(0, 0, -1, -1))
         painter.setPen(self._colours.text)
         left = _BAR + GRID // 2
-        numbers = [(self._scale.high, bar.top() + metrics.ascent()), (self._scale.low, bar.bottom())]
+        upper = bar.top() + metrics.ascent()
+        # Beside a bar that is lower than two lines the range goes on below it: the numbers never cover each other.
+        numbers = [(self._scale.high, upper), (self._scale.low, max(bar.bottom(), upper + line))]
         if self._scale.diverging and bar.height() > 4 * line:
             numbers.append((0.0, bar.center().y() + metrics.ascent() // 2))
         for value, baseline in numbers:
