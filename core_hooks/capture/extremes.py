@@ -37,11 +37,18 @@ class Extremes:
         channels = np.flatnonzero(self._sign * best > worst)
         if not len(channels):
             return
-        signed = self._sign * values[:, channels]
-        at, which = np.nonzero(signed > worst[channels])
+        signed = values if len(channels) == len(worst) else values[:, channels]
+        if self._sign < 0:
+            signed = -signed
+        floor, keep = worst[channels], self._values.shape[1]
+        if len(signed) > 2 * keep and np.isneginf(floor).any():
+            # In the beginning everything would count; of one block no more than its own best can.
+            own = np.partition(signed, len(signed) - keep, axis=0)[len(signed) - keep]
+            floor = np.maximum(floor, np.nextafter(own, -np.float32(np.inf)))
+        at, which = np.divmod(np.flatnonzero(signed > floor), len(channels))
         self._waiting.append((channels[which], signed[at, which], rows[at]))
         self._waiting_count += len(at)
-        if self._waiting_count > self._values.size // 2:
+        if self._waiting_count > max(4096, self._values.size):
             self._settle()
 
     def _settle(self) -> None:

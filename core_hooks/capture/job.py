@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     Report = Callable[[JobProgress], None]
 
-_SHARD_BYTES = 128 << 20
-_SHARD_BATCHES = 16  # a shard holds several batches at least, or there would be little to sort by length
+_SHARD_BYTES = 32 << 20
+_SHARD_BATCHES = 8  # a shard holds several batches at least, or there would be little to sort by length
 _SHARD_ROWS = 1 << 18
 _NO_CONTEXT = 2048  # window of a model that sets no limit
 

@@ -35,7 +35,7 @@ class JobSettings:
     texts: Path
     sites: tuple[str, ...]
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    batch_tokens: int = 4096
+    batch_tokens: int = 2048
     context: int = 0
     column: str = "text"
     label: str = ""

@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
     capture.add_argument("--out", required=True, metavar="DIR", help="folder of the capture")
     stored = ("auto", "float32", "float16", "bfloat16")
     capture.add_argument("--dtype", default="auto", choices=stored, help="what is stored; auto: as the model gives it")
-    capture.add_argument("--batch-tokens", type=_positive, default=4096, metavar="N", help="tokens a batch at most")
+    capture.add_argument("--batch-tokens", type=_positive, default=2048, metavar="N", help="tokens a batch at most")
     capture.add_argument("--context", type=_positive, default=0, metavar="N", help="cut texts into windows of N tokens")
     capture.add_argument("--column", default="text", metavar="C", help="column or field with the texts")
     capture.add_argument("--label", default="", metavar="C", help="column to keep beside each text")

@@ -1,0 +1,308 @@
+"""What capturing a corpus costs next to the forward alone, and captures next to the disk; measures, never gates.
+
+Run it with ``python tests/benchmarks/bench_capture.py [--lines N] [--tokens N] [--folder DIR]``. Contestants are run in
+turns in one process, and the best round of each counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import numpy as np
+import psutil
+import torch
+
+from core_hooks.capture.batching import batches
+from core_hooks.capture.channels import channel_card
+from core_hooks.capture.corpus import Corpus, CorpusText
+from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter
+from core_hooks.capture.durable import sync_folder
+from core_hooks.capture.index import FORMAT, VERSION, CaptureIndex, write_index
+from core_hooks.capture.job import CaptureJob
+from core_hooks.capture.job_settings import JobProgress, JobSettings
+from core_hooks.capture.reader import open_capture
+from core_hooks.capture.shard_plan import plan_shards
+from core_hooks.capture.tokenizing import tokenizer_of
+from core_hooks.hooks import StopForward
+from core_hooks.hooks.stop_after import StopAfter
+from core_hooks.model.opened import OpenedModel
+from core_hooks.model.reference import ModelReference
+from core_hooks.model.summary import summarise
+from core_hooks.model.tree import build_tree
+
+ROUNDS = 3
+WORDS = ["the", "store", "Mary", "John", "went", "gave", "a", "drink", "to", "."]
+
+
+def a_model(width: int, layers: int) -> OpenedModel:
+    """A random GPT-2 with a tokenizer of a few words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=64,
+        n_embd=width,
+        n_layer=layers,
+        n_head=max(1, width // 64),
+        n_positions=512,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    model = GPT2LMHeadModel(config).eval()
+    inner = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["<pad>", *WORDS])}, unk_token="<pad>"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>", unk_token="<pad>")
+    tree = build_tree(model)
+    return OpenedModel(model, tokenizer, tree, summarise(model, tree, ModelReference("bench"), "bench", True))
+
+
+def write_corpus(path: Path, lines: int, longest: int = 60) -> None:
+    rng = random.Random(0)
+    with path.open("w") as file:
+        for _ in range(lines):
+            file.write(" ".join(rng.choices(WORDS, k=rng.randint(2, longest))) + "\n")
+
+
+def forward_alone(opened: OpenedModel, corpus: Path, sites: tuple[str, ...], batch_tokens: int, rows: int) -> float:
+    """Seconds of the forwards over the very batches of the job, stopped behind the last site, inputs at hand."""
+    plans = plan_shards(Corpus(corpus).texts(), tokenizer_of(opened), shard_rows=rows, context=512)
+    inputs = []
+    for plan in plans:
+        lengths = [len(window.ids) for window in plan.windows]
+        for batch in batches(lengths, batch_tokens):
+            ids = np.zeros((len(batch), max(lengths[w] for w in batch)), np.int64)
+            real = np.zeros_like(ids)
+            for row, window in enumerate(batch):
+                ids[row, : lengths[window]] = plan.windows[window].ids
+                real[row, : lengths[window]] = 1
+            mask = None if real.all() else torch.from_numpy(real)
+            inputs.append((torch.from_numpy(ids), mask))
+    started = time.perf_counter()
+    stop = StopAfter(opened.model, sites)
+    stop.__enter__()
+    try:
+        with torch.no_grad():
+            for ids, mask in inputs:
+                try:
+                    opened.model(input_ids=ids, attention_mask=mask, use_cache=False)
+                except StopForward:
+                    continue
+    finally:
+        stop.__exit__(None, None, None)
+    return time.perf_counter() - started
+
+
+def throughput(folder: Path) -> None:
+    print("Throughput of the job against the forward alone, over the same batches, stopped behind the last site")
+    for width, layers, lines in ((64, 2, 6000), (256, 4, 1500), (576, 12, 150)):
+        opened = a_model(width, layers)
+        corpus = folder / "throughput.txt"
+        write_corpus(corpus, lines)
+        sites = ("transformer.h.0", f"transformer.h.{layers - 2}.mlp")
+        alone, job = float("inf"), float("inf")
+        tokens = 0
+        for number in range(ROUNDS):
+            out = folder / f"throughput-{number}"
+            settings = JobSettings(out, corpus, sites, dtype="float16", batch_tokens=2048)
+            started = time.perf_counter()
+            tokens = CaptureJob(opened, settings).run().rows
+            job = min(job, time.perf_counter() - started)
+            rows = open_capture(out).index.settings["shard_rows"]
+            shutil.rmtree(out)
+            alone = min(alone, forward_alone(opened, corpus, sites, 2048, rows))
+        print(
+            f"  width {width:4}, {layers:2} layers: forward {tokens / alone:10,.0f} tokens/s, "
+            f"job {tokens / job:10,.0f}, ratio {alone / job:.3f}  ({tokens:,} tokens)"
+        )
+
+
+def new_index(sites: list[CorpusSite], rows: int = 0, **changed: Any) -> CaptureIndex:
+    fields: dict[str, Any] = {
+        "format": FORMAT, "version": VERSION, "created": "", "finished": False, "model": {}, "prompts": [],
+        "tokens": [], "token_ids": [], "sites": [site.as_json(rows) for site in sites], "settings": {},
+        "kind": "corpus",
+    }  # fmt: skip
+    return CaptureIndex(**{**fields, **changed})
+
+
+def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> float:
+    """Seconds to write random float16 rows, the values made beforehand."""
+    rng = np.random.default_rng(seed)
+    block = rng.standard_normal((4096, channels), np.float32).astype(np.float16)
+    site = CorpusSite("h.0", "after", "float32", "float16", (channels,))
+    folder.mkdir()
+    index = new_index([site])
+    write_index(folder, index)
+    texts = (CorpusText(i, " ".join(str(n % 60) for n in range(i, i + 32))) for i in range(tokens // 32))
+    plans = list(
+        plan_shards(texts, lambda t: [[int(w) for w in s.split()] for s in t], shard_rows=1 << 16, context=512)
+    )
+    writer = CorpusWriter(folder, index, [site])
+    started = time.perf_counter()
+    try:
+        for plan in plans:
+            writer.begin(plan)
+            for start in range(0, len(plan.windows), 128):
+                windows = range(start, min(start + 128, len(plan.windows)))
+                rows = int(plan.starts[windows.stop] - plan.starts[start])
+                writer.write(windows, {"h.0": block[:rows]})
+            writer.end()
+        writer.finish()
+    finally:
+        writer.close()
+    return time.perf_counter() - started
+
+
+def plain_write(path: Path, sizes: list[int]) -> float:
+    """Seconds of sequential writes of as many bytes into as many files, synced alike."""
+    block = os.urandom(1 << 23)
+    path.mkdir()
+    started = time.perf_counter()
+    for number, size in enumerate(sizes):
+        with (path / str(number)).open("wb", buffering=0) as file:
+            for at in range(0, size, len(block)):
+                file.write(memoryview(block)[: min(len(block), size - at)])
+            os.fsync(file.fileno())
+        sync_folder(path)
+    return time.perf_counter() - started
+
+
+def writing(folder: Path, tokens: int, channels: int = 512) -> Path:
+    print(f"Writing {tokens:,} tokens of {channels} channels as float16 against sequential writes with the same syncs")
+    ours, plain, size = float("inf"), float("inf"), 0
+    for number in range(ROUNDS):
+        out = folder / f"written-{number}"
+        ours = min(ours, write_capture(out, tokens, channels))
+        sizes = [shard["bytes"] for shard in open_capture(out).index.shards]
+        size = sum(sizes)
+        if number < ROUNDS - 1:
+            shutil.rmtree(out)
+        plain = min(plain, plain_write(folder / "plain", sizes))
+        shutil.rmtree(folder / "plain")
+    print(
+        f"  plain {size / plain / 1e6:,.0f} MB/s, capture with statistics and checksums {size / ours / 1e6:,.0f} MB/s, "
+        f"ratio {plain / ours:.2f}"
+    )
+    return out
+
+
+def reading(folder: Path) -> None:
+    print("Reading, warm")
+    with open_capture(folder) as capture:
+        rng = random.Random(0)
+        for _ in capture.pieces("h.0"):
+            pass
+        site = capture.site("h.0")
+        times = []
+        for _ in range(3000):
+            start = rng.randrange(capture.rows - 100)
+            began = time.perf_counter()
+            np.array(capture.read(site, start, start + 100))
+            times.append(time.perf_counter() - began)
+        print(
+            f"  100 rows at random: median {np.median(times) * 1e6:.1f} us, p99 {np.quantile(times, 0.99) * 1e6:.1f} us"
+        )
+        began = time.perf_counter()
+        total = sum(
+            int(values.view(np.uint16)[:, 0].sum()) * 0 + values.copy().nbytes for _, values in capture.pieces(site)
+        )
+        ours = time.perf_counter() - began
+        began = time.perf_counter()
+        size = 0
+        buffer = bytearray(1 << 24)
+        for shard in capture.index.shards:
+            with (folder / shard["file"]).open("rb", buffering=0) as file:
+                while count := file.readinto(buffer):
+                    size += count
+        plain = time.perf_counter() - began
+        print(f"  whole site {total / ours / 1e6:,.0f} MB/s, plain reads {size / plain / 1e6:,.0f} MB/s")
+
+
+def cards(folder: Path) -> None:
+    with open_capture(folder) as capture:
+        times = []
+        for channel in (0, 7, 100, 300):
+            began = time.perf_counter()
+            channel_card(capture, "h.0", channel)
+            times.append(time.perf_counter() - began)
+        print(
+            f"Card of a channel over {capture.rows:,} tokens: the first {times[0] * 1e3:,.0f} ms, "
+            f"then {max(times[1:]) * 1e3:,.0f} ms"
+        )
+
+
+def opening(folder: Path) -> None:
+    print("Opening by size (an index of shards of 128 MB; their files are not looked at)")
+    site = CorpusSite("h.0", "after", "float32", "float16", (576,))
+    for shards in (8, 80, 800, 8000):
+        rows = 58_000
+        listed = [
+            {
+                "file": f"shard-{n:05d}.safetensors", "bytes": 134_000_000, "crc32": "00000000", "rows": rows,
+                "first_row": n * rows, "texts": 100, "first_text": n * 100, "empty": 0,
+                "next": {"record": n, "text": n, "position": 0},
+            }
+            for n in range(shards)
+        ]  # fmt: skip
+        path = folder / f"opening-{shards}"
+        path.mkdir()
+        write_index(path, new_index([site], shards * rows, shards=listed))
+        best = float("inf")
+        for _ in range(5):
+            began = time.perf_counter()
+            open_capture(path).close()
+            best = min(best, time.perf_counter() - began)
+        print(f"  {shards * 0.134:8,.0f} GB: {best * 1e3:7.1f} ms")
+
+
+def memory(folder: Path, lines: int) -> None:
+    print(f"Memory over a stream of {lines:,} lines")
+    opened = a_model(64, 2)
+    corpus = folder / "memory.txt"
+    write_corpus(corpus, lines, longest=16)
+    process = psutil.Process()
+    told: list[tuple[int, int]] = []
+
+    def note(progress: JobProgress) -> None:
+        told.append((progress.records, process.memory_info().rss))
+
+    started = time.perf_counter()
+    settings = JobSettings(folder / "memory", corpus, ("transformer.h.0",), dtype="float16")
+    result = CaptureJob(opened, settings).run(note)
+    seconds = time.perf_counter() - started
+    for share in (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0):
+        line, rss = next(((at, size) for at, size in told if at >= share * lines), told[-1])
+        print(f"  line {line:9,}: {rss / 1e6:7,.0f} MB")
+    print(f"  {result.rows:,} tokens in {seconds:.0f} s, {result.rows / seconds:,.0f} tokens/s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=100_000, help="lines of the memory benchmark")
+    parser.add_argument("--tokens", type=int, default=1_000_000, help="tokens of the write, read and card benchmarks")
+    parser.add_argument("--folder", type=Path, help="where to write; its disk is the one measured")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="bench-capture-", dir=arguments.folder))
+    try:
+        throughput(folder)
+        written = writing(folder, arguments.tokens)
+        reading(written)
+        cards(written)
+        opening(folder)
+        memory(folder, arguments.lines)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
