@@ -56,6 +56,11 @@ class ConsentDialog(QDialog):
         self._names.setAccessibleName("Code")
         self._names.setSpacing(2)
         self._names.addItems(list(self._code))
+        for row in range(self._names.count()):
+            self._names.item(row).setToolTip(self._names.item(row).text())
+        # The end of a path tells the file.
+        self._names.setTextElideMode(Qt.TextElideMode.ElideLeft)
+        self._names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._text = QPlainTextEdit()
         self._text.setObjectName("consentText")
         self._text.setAccessibleName("Text of the code")
@@ -66,8 +71,8 @@ class ConsentDialog(QDialog):
         split.addWidget(self._names)
         split.addWidget(self._text)
         split.setStretchFactor(1, 1)
-        split.setSizes([24 * GRID, 64 * GRID])
-        split.setMinimumHeight(32 * GRID)
+        split.setSizes([28 * GRID, 64 * GRID])
+        split.setMinimumSize(92 * GRID, 36 * GRID)
         self._names.currentTextChanged.connect(self._on_names_current_changed)
         self._names.setCurrentRow(0)
         buttons = QDialogButtonBox()

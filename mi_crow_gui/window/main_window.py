@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
 
 from mi_crow_gui.panels.hooks_panel import HooksPanel
 from mi_crow_gui.panels.inspector_panel import InspectorPanel
-from mi_crow_gui.panels.module_tree_panel import ModuleTreePanel
 from mi_crow_gui.panels.start_page import StartPage
 from mi_crow_gui.panels.status_bar import StatusBar
 from mi_crow_gui.window import bottom_tabs, placement
@@ -31,6 +30,7 @@ from mi_crow_gui.window.dock_layout import Arranged, DockLayout, Preset
 from mi_crow_gui.window.file_drop import FileDrop
 from mi_crow_gui.window.icons import application_icon, icon
 from mi_crow_gui.window.menus import FlatToolBar, fill_menu_bar, fill_tool_bar
+from mi_crow_gui.window.model_tabs import ModelTabs
 from mi_crow_gui.window.theme import MODES, Mode, apply_theme, current_mode
 from mi_crow_gui.window.workbench import Workbench
 
@@ -70,7 +70,9 @@ class MainWindow(DialogWindow):
         self.setDockNestingEnabled(True)
         self._sized = False
 
-        self.module_tree = ModuleTreePanel()
+        self._model_tabs = ModelTabs()
+        self.module_tree = self._model_tabs.tree
+        self.module_map = self._model_tabs.map
         self.hooks = HooksPanel()
         self.inspector = InspectorPanel()
         self._workbench = Workbench()
@@ -133,7 +135,7 @@ class MainWindow(DialogWindow):
     def _build_docks(self) -> None:
         self._parts = Arranged(
             window=self,
-            model=self._dock("modelDock", "Model", self.module_tree),
+            model=self._dock("modelDock", "Model", self._model_tabs),
             hooks=self._dock("hooksDock", "Hooks", self.hooks),
             inspector=self._dock("inspectorDock", "Inspector", self.inspector),
             bottom=self._dock("bottomDock", bottom_tabs.TITLE, self._tabs),
@@ -281,6 +283,7 @@ class MainWindow(DialogWindow):
     @Slot()
     def _on_filter_triggered(self) -> None:
         self._parts.model.show()
+        self._model_tabs.show_tree()
         self.module_tree.focus_filter()
 
     @Slot(bool)

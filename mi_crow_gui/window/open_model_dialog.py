@@ -129,6 +129,7 @@ class OpenModelDialog(QDialog):
         self._open = self._buttons.addButton("Open", QDialogButtonBox.ButtonRole.AcceptRole)
         self._open.setObjectName("modelOpen")
         self._open.setDefault(True)
+        self._buttons.button(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
         self.accepted.connect(self._on_accepted)
@@ -156,15 +157,20 @@ class OpenModelDialog(QDialog):
         """Show what is known of a model; an answer about something else than what stands here is dropped."""
         if look.reference == self.reference() and not self._pause.isActive():
             self._look.show_look(look)
-            self._open.setEnabled(not look.problem)
+            self._allow_open(not look.problem)
 
     def done(self, result: int) -> None:  # noqa: D102 - Qt's
         self._pause.stop()
         super().done(result)
 
     def _on_source_changed(self) -> None:
-        self._open.setEnabled(bool(self._source.text().strip()))
+        self._allow_open(bool(self._source.text().strip()))
         self._look_soon()
+
+    def _allow_open(self, allowed: bool) -> None:
+        self._open.setEnabled(allowed)
+        # A button that was disabled has lost its place as the one that Enter presses.
+        self._open.setDefault(allowed)
 
     def _look_soon(self) -> None:
         if self._source.text().strip():

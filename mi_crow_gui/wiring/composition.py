@@ -26,6 +26,7 @@ from mi_crow_gui.wiring.history_wiring import HistoryWiring
 from mi_crow_gui.wiring.hooks_wiring import HooksWiring
 from mi_crow_gui.wiring.incidents import Incidents
 from mi_crow_gui.wiring.inspector_wiring import InspectorWiring
+from mi_crow_gui.wiring.map_wiring import MapWiring
 from mi_crow_gui.wiring.model_wiring import ModelWiring
 from mi_crow_gui.wiring.parts import Parts
 from mi_crow_gui.wiring.recent import show_recent
@@ -67,6 +68,7 @@ class Composition(QObject):
         self._model = ModelWiring(parts)
         self._device = DeviceWiring(parts, self._model)
         self._hooks = HooksWiring(parts)
+        self._map = MapWiring(parts)
         self._run = RunWiring(parts)
         self._editor = EditorWiring(parts)
         self._history = HistoryWiring(parts)

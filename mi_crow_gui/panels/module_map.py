@@ -1,0 +1,396 @@
+"""The modules of a model as a map: blocks down, their parts across, coloured by what they gave out last."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
+
+from mi_crow_gui.document import formatting
+from mi_crow_gui.itemmodels.module_grid import ModuleGrid, module_grid
+from mi_crow_gui.panels.look import GRID, ink_on, mix, muted
+from mi_crow_gui.panels.module_map_legend import ModuleMapLegend, cell_colour
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from core_hooks.model.records import ModuleTree
+
+_LEAST_CELL = 14
+_MOST_CELL = 4 * GRID
+_ROW = 18
+_GAP = 1
+_EMPTY = "Open a model with blocks to see its map here:\nblocks down, their parts across."
+_ARROWS = {
+    Qt.Key.Key_Left: (0, -1),
+    Qt.Key.Key_Right: (0, 1),
+    Qt.Key.Key_Up: (-1, 0),
+    Qt.Key.Key_Down: (1, 0),
+}
+
+
+class ModuleMap(QAbstractScrollArea):
+    """A click selects a site, a sweep over several asks to attach them; arrows move, Space attaches or detaches."""
+
+    siteSelected = Signal(str)
+    attachRequested = Signal(list)
+    detachRequested = Signal(list)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("moduleMap")
+        self.setAccessibleName("Map of the modules")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.viewport().setMouseTracking(True)
+        # Belongs below the map, wherever that is put.
+        self.legend = ModuleMapLegend()
+        self._tree: ModuleTree | None = None
+        self._grid = ModuleGrid()
+        self._label_width = self._header_height = GRID
+        self._attached: frozenset[str] = frozenset()
+        self._values: dict[str, float] = {}
+        self._meaning = ""
+        self._range: tuple[float, float] | None = None
+        self._selected: str | None = None
+        self._current = (0, 0)
+        self._pressed: tuple[int, int] | None = None
+        self._swept: tuple[int, int] | None = None
+        self._describe()
+
+    # Setters
+
+    def set_tree(self, tree: ModuleTree | None) -> None:
+        """Show the modules of a model; None when there is no model."""
+        if tree is self._tree:
+            return
+        self._tree = tree
+        self._grid = module_grid(tree)
+        self._values, self._range = {}, None
+        self.legend.set_range(None, "")
+        self._pressed = self._swept = None
+        self._current = (0, 0)
+        self._measure_texts()
+        self._arrange()
+
+    def set_attached(self, sites: Collection[str]) -> None:
+        """Which sites have hooks of ours: they carry a dot."""
+        self._attached = frozenset(sites)
+        self.viewport().update()
+
+    def set_values(self, values: Mapping[str, float], meaning: str = "") -> None:
+        """One number a site, added to those known; `meaning` names it."""
+        self._values.update(values)
+        self._meaning = meaning or self._meaning
+        finite = [value for value in self._values.values() if math.isfinite(value)]
+        self._range = (min(finite), max(finite)) if finite else None
+        self.legend.set_range(self._range, self._meaning)
+        self._describe()
+        self.viewport().update()
+
+    def select_site(self, site: str | None) -> None:
+        """Mark a site without emitting."""
+        self._selected = site
+        place = self._grid.place(site) if site is not None else None
+        if place is not None:
+            self._current = place
+            self._reveal(place)
+        self.viewport().update()
+
+    # What is shown
+
+    @property
+    def grid(self) -> ModuleGrid:
+        """What stands where."""
+        return self._grid
+
+    def cell_rect(self, row: int, column: int) -> QRect:
+        """Where a cell is drawn, in the viewport."""
+        width, left, top = self._cell_width(), self._label_width, self._header_height
+        x = left + column * width - self.horizontalScrollBar().value()
+        y = top + row * _ROW - self.verticalScrollBar().value()
+        return QRect(x, y, width - _GAP, _ROW - _GAP)
+
+    def colour_of(self, site: str) -> QColor | None:
+        """Colour of a site by its value on a logarithmic scale; None without a value."""
+        value = self._values.get(site)
+        if value is None or self._range is None:
+            return None
+        palette = self.palette()
+        if not math.isfinite(value):
+            return palette.brightText().color()
+        share = _share(value, *self._range)
+        return cell_colour(palette, share)
+
+    def description(self, site: str) -> str:
+        """A module in words."""
+        if self._tree is None or site not in self._tree:
+            return ""
+        record = self._tree.record(site)
+        lines = [site, f"{record.class_name}, {formatting.plural(record.parameters, 'parameter')}"]
+        if site in self._values:
+            lines.append(f"{self._meaning}: {formatting.number(self._values[site])}")
+        return "\n".join(lines)
+
+    # Qt
+
+    def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
+        return QSize(32 * GRID, 32 * GRID)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
+        painter = QPainter(self.viewport())
+        palette = self.palette()
+        area = self.viewport().rect()
+        if not self._grid.rows:
+            painter.setPen(muted(palette))
+            painter.drawText(
+                area.adjusted(2 * GRID, 0, -2 * GRID, 0),
+                Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
+                _EMPTY,
+            )
+            return
+        left, top, bottom = self._label_width, self._header_height, area.height()
+        painter.save()
+        painter.setClipRect(0, top, area.width(), bottom - top)
+        first = max(0, self.verticalScrollBar().value() // _ROW)
+        last = min(len(self._grid.rows), first + (bottom - top) // _ROW + 2)
+        self._paint_cells(painter, first, last, left)
+        painter.setClipRect(0, top, left, bottom - top)
+        self._paint_labels(painter, first, last, left)
+        painter.restore()
+        self._paint_header(painter, left, top)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102 - Qt's
+        place = self._place_at(event.position().toPoint())
+        if event.button() == Qt.MouseButton.LeftButton and place is not None:
+            self._pressed = self._swept = place
+            self.viewport().update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102 - Qt's
+        if self._pressed is not None:
+            place = self._place_at(event.position().toPoint(), nearest=True)
+            if place is not None and place != self._swept:
+                self._swept = place
+                self.viewport().update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: D102 - Qt's
+        first, last = self._pressed, self._swept
+        self._pressed = self._swept = None
+        self.viewport().update()
+        if first is None or last is None:
+            return
+        if first == last:
+            self._choose(first)
+            return
+        sites = [site for site in self._grid.sites(first, last) if site not in self._attached]
+        if sites:
+            self.attachRequested.emit(sites)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102 - Qt's
+        move = _ARROWS.get(Qt.Key(event.key()))
+        if move is not None and self._grid.rows:
+            self._step(move)
+        elif event.key() == Qt.Key.Key_Escape and self._pressed is not None:
+            self._pressed = self._swept = None
+            self.viewport().update()
+        elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            site = self._grid.site(*self._current)
+            if site is not None:
+                attached = site in self._attached
+                (self.detachRequested if attached else self.attachRequested).emit([site])
+        else:
+            super().keyPressEvent(event)
+
+    def viewportEvent(self, event: QEvent) -> bool:  # noqa: D102 - Qt's
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            place = self._place_at(event.pos())
+            site = self._grid.site(*place) if place is not None else None
+            if site is None:
+                QToolTip.hideText()
+            else:
+                QToolTip.showText(event.globalPos(), self.description(site), self.viewport())
+            return True
+        return super().viewportEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        self._arrange()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._measure_texts()
+            self._arrange()
+
+    # Inside
+
+    def _choose(self, place: tuple[int, int]) -> None:
+        site = self._grid.site(*place)
+        if site is not None:
+            self._current = place
+            self._selected = site
+            self._describe()
+            self.viewport().update()
+            self.siteSelected.emit(site)
+
+    def _step(self, move: tuple[int, int]) -> None:
+        row, column = self._current
+        while True:
+            row, column = row + move[0], column + move[1]
+            if not (0 <= row < len(self._grid.rows) and 0 <= column < len(self._grid.columns)):
+                return
+            if self._grid.site(row, column) is not None:
+                self._choose((row, column))
+                self._reveal((row, column))
+                return
+
+    def _place_at(self, at: QPoint, *, nearest: bool = False) -> tuple[int, int] | None:
+        if not self._grid.rows:
+            return None
+        column = (at.x() - self._label_width + self.horizontalScrollBar().value()) // self._cell_width()
+        row = (at.y() - self._header_height + self.verticalScrollBar().value()) // _ROW
+        if nearest:
+            return (
+                min(max(row, 0), len(self._grid.rows) - 1),
+                min(max(column, 0), len(self._grid.columns) - 1),
+            )
+        over_cells = self._header_height <= at.y() < self.viewport().height()
+        if not over_cells or not 0 <= row < len(self._grid.rows):
+            return None
+        if column < 0:
+            # A block's name stands for the block.
+            return row, 0
+        return (row, column) if self._grid.site(row, column) is not None else None
+
+    def _reveal(self, place: tuple[int, int]) -> None:
+        top = place[0] * _ROW
+        bar, page = self.verticalScrollBar(), self._page_height()
+        bar.setValue(min(max(bar.value(), top + _ROW - page), top))
+        left, across = place[1] * self._cell_width(), self.horizontalScrollBar()
+        width = self.viewport().width() - self._label_width
+        across.setValue(min(max(across.value(), left + self._cell_width() - width), left))
+
+    def _arrange(self) -> None:
+        rows, columns = len(self._grid.rows), len(self._grid.columns)
+        page = self._page_height()
+        self.verticalScrollBar().setRange(0, max(0, rows * _ROW - page))
+        self.verticalScrollBar().setPageStep(max(1, page))
+        self.verticalScrollBar().setSingleStep(_ROW)
+        width = self.viewport().width() - self._label_width
+        self.horizontalScrollBar().setRange(0, max(0, columns * self._cell_width() - width))
+        self.horizontalScrollBar().setPageStep(max(1, width))
+        self.horizontalScrollBar().setSingleStep(self._cell_width())
+        self._describe()
+        self.viewport().update()
+
+    def _describe(self) -> None:
+        if not self._grid.rows:
+            self.setAccessibleDescription(_EMPTY)
+            return
+        selected = f" Selected: {self._selected}." if self._selected else ""
+        measure = f" Coloured by {self._meaning}." if self._range else ""
+        rows, parts = len(self._grid.rows), len(self._grid.columns)
+        self.setAccessibleDescription(f"{rows} rows, {parts} columns.{selected}{measure}")
+
+    def _page_height(self) -> int:
+        return max(_ROW, self.viewport().height() - self._header_height)
+
+    def _cell_width(self) -> int:
+        columns = max(1, len(self._grid.columns))
+        room = self.viewport().width() - self._label_width
+        return min(_MOST_CELL, max(_LEAST_CELL, room // columns))
+
+    def _measure_texts(self) -> None:
+        """Room for the names; measured once, as every cell's place depends on it."""
+        width = self.fontMetrics().horizontalAdvance
+        label = max((width(text) for text in {_short(row.label) for row in self._grid.rows}), default=0)
+        header = max((width(_part(name)) for name in self._grid.columns), default=0)
+        self._label_width = min(label, 10 * GRID) + GRID
+        self._header_height = min(header, 13 * GRID) + GRID
+
+    def _paint_cells(self, painter: QPainter, first: int, last: int, left: int) -> None:
+        palette = self.palette()
+        base, empty = palette.base().color(), mix(palette.base().color(), palette.text().color(), 0.09)
+        swept = self._swept_sites()
+        marked = QPen(palette.text().color(), 2)
+        clip = painter.clipBoundingRect().toRect()
+        painter.setClipRect(clip.adjusted(left, 0, 0, 0))
+        for number in range(first, last):
+            for column, site in self._grid.rows[number].cells.items():
+                box = self.cell_rect(number, column)
+                if box.right() < left or box.left() > clip.right():
+                    continue
+                ground = self.colour_of(site) or empty
+                painter.fillRect(box, mix(ground, palette.highlight().color(), 0.5) if site in swept else ground)
+                if site in self._attached:
+                    painter.setPen(Qt.PenStyle.NoPen)
+                    painter.setBrush(ink_on(ground))
+                    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                    painter.drawEllipse(box.center() + QPoint(1, 1), 2, 2)
+                    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+                if site == self._selected:
+                    painter.setPen(marked)
+                    painter.setBrush(Qt.BrushStyle.NoBrush)
+                    painter.drawRect(box.adjusted(1, 1, -1, -1))
+        painter.setBrush(base)
+
+    def _swept_sites(self) -> frozenset[str]:
+        if self._pressed is None or self._swept is None:
+            return frozenset()
+        return frozenset(self._grid.sites(self._pressed, self._swept))
+
+    def _paint_labels(self, painter: QPainter, first: int, last: int, left: int) -> None:
+        metrics = painter.fontMetrics()
+        painter.setPen(muted(self.palette()))
+        for number in range(first, last):
+            box = QRect(0, self.cell_rect(number, 0).y(), left - GRID // 2, _ROW)
+            label = metrics.elidedText(_short(self._grid.rows[number].label), Qt.TextElideMode.ElideLeft, box.width())
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
+
+    def _paint_header(self, painter: QPainter, left: int, top: int) -> None:
+        metrics = painter.fontMetrics()
+        width = self._cell_width()
+        painter.save()
+        painter.setClipRect(left, 0, self.viewport().width() - left, top)
+        painter.setPen(muted(self.palette()))
+        for column, name in enumerate(self._grid.columns):
+            x = left + column * width - self.horizontalScrollBar().value()
+            painter.save()
+            painter.translate(x, top - GRID // 2)
+            painter.rotate(-90)
+            text = metrics.elidedText(_part(name), Qt.TextElideMode.ElideMiddle, top - GRID)
+            painter.drawText(QRect(0, 0, top - GRID, width - _GAP), Qt.AlignmentFlag.AlignVCenter, text)
+            painter.restore()
+        painter.restore()
+
+
+def _share(value: float, low: float, high: float) -> float:
+    """Where a value lies between two others, 0 to 1: by its logarithm, as norms of one model span decades."""
+    if high <= low:
+        return 1.0
+    if low > 0:
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)
+
+
+def _short(label: str) -> str:
+    """The last part of a path, with the one before it when it is only a number."""
+    parts = label.split(".")
+    return ".".join(parts[-2:]) if parts[-1].isdigit() and len(parts) > 1 else parts[-1]
+
+
+def _part(name: str) -> str:
+    """The last part of a column's name, marked as belonging to the column before it."""
+    parent, _, last = name.rpartition(".")
+    return f"· {last}" if parent else last

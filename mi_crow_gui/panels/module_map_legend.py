@@ -1,0 +1,63 @@
+"""What the colours of the module map mean: the measure and its range in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from mi_crow_gui.document import formatting
+from mi_crow_gui.panels.look import GRID, mix, muted
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QColor
+
+_BAR = 5 * GRID
+_NO_VALUES = "Click selects, a sweep over cells attaches."
+_LEAST, _MOST = 0.12, 0.92
+
+
+def cell_colour(palette: QPalette, share: float) -> QColor:
+    """Colour of a value that lies at this share (0 to 1) of the range."""
+    return mix(palette.base().color(), palette.highlight().color(), _LEAST + (_MOST - _LEAST) * share)
+
+
+class ModuleMapLegend(QWidget):
+    """One line below the map."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._range: tuple[float, float] | None = None
+        self._meaning = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def set_range(self, limits: tuple[float, float] | None, meaning: str) -> None:
+        """Show this range of a measure; None while there are no values."""
+        self._range, self._meaning = limits, meaning
+        self.setToolTip(f"{meaning}; the colours are spread by its logarithm" if limits else "")
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
+        return QSize(20 * GRID, self.fontMetrics().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
+        painter = QPainter(self)
+        palette, metrics = self.palette(), painter.fontMetrics()
+        middle, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
+        painter.setPen(muted(palette))
+        if self._range is None:
+            painter.drawText(self.rect(), middle, metrics.elidedText(_NO_VALUES, _ELIDE, self.width()))
+            return
+        low, high = (formatting.number(limit) for limit in self._range)
+        end = self.width() - metrics.horizontalAdvance(high) - GRID // 2
+        room = end - _BAR - metrics.horizontalAdvance(low) - GRID
+        painter.drawText(self.rect(), middle, metrics.elidedText(self._meaning, _ELIDE, room))
+        painter.drawText(self.rect(), middle | right, high)
+        painter.drawText(QRect(0, 0, end - _BAR - GRID // 2, self.height()), middle | right, low)
+        for x in range(_BAR):
+            painter.fillRect(end - _BAR + x, (self.height() - GRID) // 2, 1, GRID, cell_colour(palette, x / _BAR))
+
+
+_ELIDE = Qt.TextElideMode.ElideRight
