@@ -165,12 +165,14 @@ class Detector(ActingHook):
         """Return the state that the present call of the hook writes to, the call numbered."""
         if is_dynamo_compiling():
             return self._state
-        state = self._current_state(writing=True)
-        if state.run is not None and (run := current_run()) is not None:
+        run = current_run()
+        if run is None:
+            state = self._state
+            state.call = state.calls
+        else:
+            state = run.states.get(self) or self._current_state(writing=True)
             state.call = max(run.tally(self).calls - 1, 0)
             state.step = run.step
-        else:
-            state.call = state.calls
         state.calls += 1
         return state
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch.compiler import is_dynamo_compiling
 
-from core_hooks.hooks.capture import Capture, own_copy, usable_anywhere
+from core_hooks.hooks.capture import ACTIVATIONS, ACTIVATIONS_SHAPE, Capture, own_copy, usable_anywhere
 from core_hooks.hooks.detector import Detector, DetectorState
 from core_hooks.hooks.errors import ActivationError, StopForward
 from core_hooks.hooks.hook_type import FORWARD, HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Tensor = torch.Tensor
 Keep = Literal["last", "first", "all", "cat"]
-_KEY, _SHAPE, _CALL, _CALLS = "activations", "activations_shape", "activations_call", "activations_calls"
+_KEY, _SHAPE, _CALL, _CALLS = ACTIVATIONS, ACTIVATIONS_SHAPE, "activations_call", "activations_calls"
 _META = "activations_meta"  # set for captures from the meta device, which have a shape and no values
 
 
@@ -102,7 +102,7 @@ class LayerActivationDetector(Detector):
         self.copy = copy
         self.sink = sink
         self.cat_dim = cat_dim
-        # Whether a call needs no more than a copy and two entries; then nothing else is looked at.
+        # Whether a call needs no more than a copy and two entries; then ``TorchHook`` makes them itself.
         self._plain = keep == "last" and select is None and copy and sink is None and target_dtype is None
 
     def process_activations(
@@ -126,25 +126,11 @@ class LayerActivationDetector(Detector):
             state.call = state.calls
             state.calls += 1
         try:
-            value = output if self._hook_type is FORWARD else input
-            if self._plain and type(value) is Tensor and value.is_cpu:
-                # The common case of own_copy, written out: it should cost what the copy costs.
-                owned = (value.detach() if value.requires_grad else value).clone()
-                if not owned.is_contiguous():
-                    owned = own_copy(value)
-                state.tensor_metadata[_KEY] = owned
-                state.metadata[_SHAPE] = tuple(owned.shape)
-                return
-            self._capture(state, value)
+            self._capture(state, output if self._hook_type is FORWARD else input)
         except StopForward:
             raise
         except Exception as error:
-            if self.keep == "last":
-                self._drop(state)
-            raise ActivationError(
-                f"Error extracting activations in LayerActivationDetector {self.id} "
-                f"(layer={self.layer_signature}): {error}"
-            ) from error
+            raise self._capture_failed(state, error) from error
 
     def get_captured(self) -> torch.Tensor | None:
         """Return the captured tensor, ``None`` if nothing was captured.
@@ -193,7 +179,7 @@ class LayerActivationDetector(Detector):
 
     def begin_forward(self) -> None:
         """Note that a forward begins; outside of a run, what the last one left makes room."""
-        if current_run() is None:
+        if not active_runs or current_run() is None:
             self._state.calls = 0
             if self.keep != "last":
                 self._drop(self._state)
@@ -222,6 +208,20 @@ class LayerActivationDetector(Detector):
         if self.keep != "last":
             state.metadata[_CALLS] = state.calls
             state.metadata[_CALL] = state.captures[-1].call
+
+    def _capture_failed(self, state: DetectorState, error: Exception) -> ActivationError:
+        if self.keep == "last":
+            self._drop(state)
+        failure = ActivationError(
+            f"Error extracting activations in LayerActivationDetector {self.id} (layer={self.layer_signature}): {error}"
+        )
+        failure.__cause__ = error
+        return failure
+
+    def _torch_hook_kind(self) -> str:
+        kind = super()._torch_hook_kind()
+        own = type(self).process_activations is LayerActivationDetector.process_activations
+        return "capture" if kind == "detect" and own else kind
 
     def _find(self, value: Any) -> torch.Tensor | None:
         if self.select is None and isinstance(value, Tensor):

@@ -12,6 +12,7 @@ import torch
 from torch.compiler import is_dynamo_compiling
 
 from core_hooks.hooks.call_input import CallInput
+from core_hooks.hooks.capture import ACTIVATIONS, ACTIVATIONS_SHAPE, own_copy
 from core_hooks.hooks.errors import StopForward
 from core_hooks.hooks.run import active_runs, admit
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from core_hooks.hooks.controller import Controller
     from core_hooks.hooks.function_controller import FunctionController
     from core_hooks.hooks.hook import Hook
+    from core_hooks.hooks.layer_activation_detector import LayerActivationDetector
 
 Tensor = torch.Tensor
 _ABSENT: Any = object()
@@ -72,6 +74,36 @@ class TorchHook:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a hook raises is reported under the hook's name
             hook._fail(error)
+
+    def capture_forward(self, module: Any, args: Any, kwargs: Any, output: Any = _ABSENT) -> None:
+        """Call a detector that copies what its module returns; a tensor on the CPU is copied right here."""
+        hook: LayerActivationDetector = self.hook  # type: ignore[assignment]
+        if output is _ABSENT:
+            kwargs, output = None, kwargs
+        if not hook.enabled:
+            return
+        if type(output) is not Tensor or not hook._plain or not output.is_cpu or is_dynamo_compiling():
+            self.detect_forward(module, args, kwargs, output)
+            return
+        if active_runs:
+            admit(hook)
+            state = hook._calling_state()
+        else:
+            state = hook._state
+            state.call = state.calls
+            state.calls += 1
+        hook._fires += 1
+        try:
+            # The common case of own_copy, written out: it should cost what the copy costs.
+            owned = (output.detach() if output.requires_grad else output).clone()
+            if not owned.is_contiguous():
+                owned = own_copy(output)
+            state.tensor_metadata[ACTIVATIONS] = owned
+            state.metadata[ACTIVATIONS_SHAPE] = tuple(owned.shape)
+        except StopForward:
+            raise
+        except Exception as error:  # noqa: BLE001
+            hook._fail(hook._capture_failed(state, error))
 
     def act_forward(self, module: Any, args: Any, kwargs: Any, output: Any = _ABSENT) -> Any:
         """Call any other hook after its module; return what replaces the output, ``None`` to leave it."""
@@ -130,27 +162,23 @@ class TorchHook:
             return None
         if output is _ABSENT:
             kwargs, output = None, kwargs
+        if type(output) is not Tensor or hook.select is not None or is_dynamo_compiling():
+            return self.control_forward(module, args, kwargs, output)
         if active_runs and not admit(hook):
             return None
+        hook._fires += 1
         try:
-            if is_dynamo_compiling():
-                self.traced_fires.add_(1)
-            else:
-                hook._fires += 1
-            if type(output) is Tensor and hook.select is None:
-                function = hook.function
-                result = function(output)
-                if (
-                    type(result) is Tensor
-                    and result.shape == output.shape
-                    and result.dtype is output.dtype
-                    and result.is_cpu
-                    and output.is_cpu
-                    and not hook.refuse_nan
-                ):
-                    return result
-                return hook.fitting(result, output)
-            return hook._control(module, CallInput(args, kwargs) if kwargs else args, output)
+            result = hook.function(output)
+            if (
+                type(result) is Tensor
+                and result.shape == output.shape
+                and result.dtype is output.dtype
+                and result.is_cpu
+                and output.is_cpu
+                and not hook.refuse_nan
+            ):
+                return result
+            return hook.fitting(result, output)
         except StopForward:
             raise
         except Exception as error:  # noqa: BLE001
@@ -201,12 +229,20 @@ class TorchHook:
             return None
 
     control_pre = act_pre
+    capture_pre = detect_pre
 
     def function_pre(self, module: Any, args: Any, kwargs: Any = _ABSENT) -> Any:
         """Call a function controller's function on the first argument, without the detours of ``act_pre``."""
         hook: FunctionController = self.hook  # type: ignore[assignment]
-        plain = hook.enabled and hook.select is None and hook.apply_to == "first"
-        if not plain or not args or type(args[0]) is not Tensor or (kwargs and kwargs is not _ABSENT):
+        if not hook.enabled:
+            return None
+        if (
+            not args
+            or type(target := args[0]) is not Tensor
+            or hook.select is not None
+            or (kwargs and kwargs is not _ABSENT)
+            or hook.apply_to != "first"
+        ):
             return self.act_pre(module, args, kwargs)
         if active_runs and not admit(hook):
             return None
@@ -215,19 +251,17 @@ class TorchHook:
                 self.traced_fires.add_(1)
             else:
                 hook._fires += 1
-            target = args[0]
-            function = hook.function
-            result = function(target)
-            if (
-                type(result) is not Tensor
-                or result.shape != target.shape
-                or result.dtype is not target.dtype
-                or not result.is_cpu
-                or not target.is_cpu
-                or hook.refuse_nan
+            result = hook.function(target)
+            if not (
+                type(result) is Tensor
+                and result.shape == target.shape
+                and result.dtype is target.dtype
+                and result.is_cpu
+                and target.is_cpu
+                and not hook.refuse_nan
             ):
                 result = hook.fitting(result, target)
-            changed = (result, *args[1:])
+            changed = (result,) if len(args) == 1 else (result, *args[1:])
             return changed if kwargs is _ABSENT else (changed, kwargs)
         except StopForward:
             raise
