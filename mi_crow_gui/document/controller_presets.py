@@ -122,7 +122,7 @@ def preset_text(name: str, scope: Scope) -> str:
     lines = [
         f"# {chosen.says}.",
         *(line.format(head=scope.head, head_dim=scope.head_dim) for line in numbers),
-        *(("", "") if numbers else ()),
+        *(("",) if numbers else ()),
         f"def {INPUT_ENTRY if scope.kind == HEAD else ENTRY}(x, ctx):",
         *(f"    {line}" for line in body),
     ]
@@ -148,7 +148,7 @@ _SCOPED: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
         "x[:, here] = {result}",
     ),
     HEAD: (
-        ("HEAD, WIDTH = {head}, {head_dim}  # in what goes into the projection, a head fills WIDTH channels",),
+        ("HEAD, WIDTH = {head}, {head_dim}  # a head fills WIDTH channels of what goes in",),
         ("channels = slice(HEAD * WIDTH, (HEAD + 1) * WIDTH)", "part = x[..., channels]"),
         "x[..., channels] = {result}",
     ),

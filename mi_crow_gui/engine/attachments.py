@@ -225,7 +225,7 @@ class Attachments:
         entry = self._entries[hook.id]
         cause = error.original_error
         entry.line = entry.code.line_of(cause) if entry.code is not None else 0
-        entry.error = _sentence(cause)
+        entry.error = sentence(cause)
         details = "".join(traceback.format_exception(cause))
         log.warning("Hook %s at '%s' failed and is off now.\n%s", hook.id, entry.spec.site, details)
         self._on_failure(HookFailure(hook.id, entry.spec.site, entry.error, entry.line, self._run, details))
@@ -247,7 +247,7 @@ class Attachments:
             attachment.close()
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
     """The user's exception as one line: its type tells what kind, its text what."""
     text = " ".join(str(error).split())
     name = type(error).__name__

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RunKind,
         RunOutcome,
     )
+    from mi_crow_gui.engine.preview import PreviewRequest, PreviewResult
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class ModelService(QObject):
     checked = Signal(object)
     analysed = Signal(object)
     analysisProgressed = Signal(object)
+    previewed = Signal(object)
 
     _openWanted = Signal(object, object)
     _lookWanted = Signal(object)
@@ -74,6 +76,7 @@ class ModelService(QObject):
     _prepareWanted = Signal(int)
     _checkWanted = Signal(str)
     _analysisWanted = Signal(object)
+    _previewWanted = Signal(object)
     _closeWanted = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -111,6 +114,7 @@ class ModelService(QObject):
         self._prepareWanted.connect(worker.prepare)
         self._checkWanted.connect(worker.check_clean)
         self._analysisWanted.connect(worker.analyse)
+        self._previewWanted.connect(worker.preview)
         self._closeWanted.connect(worker.close)
         worker.treeKnown.connect(self._on_worker_tree_known)
         worker.opened.connect(self._on_worker_opened)
@@ -129,6 +133,7 @@ class ModelService(QObject):
         worker.analysed.connect(self._on_worker_analysed)
         worker.analysisProgressed.connect(self._on_worker_analysis_progressed)
         worker.analysisFailed.connect(self._on_worker_analysis_failed)
+        worker.previewed.connect(self._on_worker_previewed)
         worker.warm.connect(self._on_worker_warm)
 
     # ---- what the window asks ----------------------------------------------------------------------------------
@@ -220,6 +225,15 @@ class ModelService(QObject):
         self._worker.cancel.clear()
         self._set_state("running")
         self._analysisWanted.emit(request)
+        return True
+
+    def preview(self, request: PreviewRequest) -> bool:
+        """Try a controller on a captured tensor (`previewed`); False when there is no model or it is busy."""
+        if self._state != "ready":
+            return False
+        self._worker.cancel.clear()
+        self._set_state("running")
+        self._previewWanted.emit(request)
         return True
 
     def stop(self) -> None:
@@ -366,6 +380,13 @@ class ModelService(QObject):
     @Slot(object)
     def _on_worker_analysis_failed(self, failure: Failure) -> None:
         self.failed.emit(failure)
+
+    @Slot(object)
+    def _on_worker_previewed(self, result: PreviewResult) -> None:
+        self._patience.stop()
+        self._hooksWanted.emit()
+        self._set_state("ready")
+        self.previewed.emit(result)
 
     @Slot()
     def _on_worker_warm(self) -> None:

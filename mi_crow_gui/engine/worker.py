@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.interrupt import UserCodeGuard
+    from mi_crow_gui.engine.preview import PreviewRequest
     from mi_crow_gui.engine.recording import Recording
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class ModelWorker(QObject):
     analysed = Signal(object)
     analysisProgressed = Signal(object)
     analysisFailed = Signal(object)
+    previewed = Signal(object)
     warm = Signal()
 
     def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard) -> None:
@@ -242,6 +244,14 @@ class ModelWorker(QObject):
             result = AnalysisResult(request, problem=message)
             self.analysisFailed.emit(Failure("analysis", message, traceback.format_exc()))
         self.analysed.emit(result)
+
+    @Slot(object)
+    def preview(self, request: PreviewRequest) -> None:
+        """Try a controller on a captured tensor, on the device of the model."""
+        from mi_crow_gui.engine.preview import preview
+
+        assert self._model is not None
+        self.previewed.emit(preview(request, self._guard, self._model.model))
 
     # ---- on the model thread -----------------------------------------------------------------------------------
 

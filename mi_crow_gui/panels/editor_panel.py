@@ -24,12 +24,14 @@ from mi_crow_gui.panels.code_editor import CodeEditor
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID, fixed_font
 from mi_crow_gui.panels.preset_menu import PresetMenu
+from mi_crow_gui.panels.preview_table import PreviewTable
 from mi_crow_gui.panels.site_label import SiteLabel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mi_crow_gui.document.controller_presets import Heads
+    from mi_crow_gui.panels.preview_table import PreviewNumbers
 
 _NO_SITE = "No module selected"
 _HINT_NO_SITE = "Select a module in the tree to write a controller for it."
@@ -43,6 +45,7 @@ _EXAMPLES = (
         "        x[:, -1] = 0\n    return x\n",
     ),
 )
+_PREVIEW = "Try this text on the tensor that was captured last; the model does not run"
 _SHOWN_PROBLEMS = 3
 _PATIENCE = 300  # milliseconds
 
@@ -53,6 +56,7 @@ class EditorPanel(QWidget):
     textEdited = Signal(str, str)  # site, text
     applyRequested = Signal(str, str)  # site, text
     revertRequested = Signal(str)  # site
+    previewRequested = Signal(str, str)  # site, text
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +64,8 @@ class EditorPanel(QWidget):
         self._showing = False
         self._problems: tuple[Problem, ...] = ()
         self._runtime: Problem | None = None
+        self._when = ""
+        self._no_preview = ""
         # Whoever is in the middle of a word is not told at once that it is wrong.
         self._patience = QTimer(self, singleShot=True, interval=_PATIENCE)
         self._patience.timeout.connect(self._show_problems)
@@ -82,6 +88,10 @@ class EditorPanel(QWidget):
         self._revert.setAccessibleName("Revert to the applied text")
         self._revert.setToolTip("Go back to the text that is applied")
         self._revert.clicked.connect(self._on_revert_clicked)
+        self._preview = QPushButton("Preview")
+        self._preview.setObjectName("controllerPreview")
+        self._preview.setAccessibleName("Preview the controller")
+        self._preview.clicked.connect(self._on_preview_clicked)
         self._apply = QPushButton("Apply")
         self._apply.setObjectName("controllerApply")
         self._apply.setAccessibleName("Apply the controller")
@@ -118,8 +128,11 @@ class EditorPanel(QWidget):
         header = QHBoxLayout()
         header.setSpacing(GRID)
         header.addWidget(self._site, 1)
-        for part in (self._state, self._presets, self._revert, self._apply):
+        for part in (self._state, self._presets, self._revert, self._preview, self._apply):
             header.addWidget(part)
+        for button in (self._revert, self._preview, self._apply):
+            # Four buttons of the usual width would make the whole window wider.
+            button.setFixedWidth(button.fontMetrics().horizontalAdvance(button.text()) + 3 * GRID)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
         layout.setSpacing(GRID)
@@ -127,6 +140,8 @@ class EditorPanel(QWidget):
         layout.addWidget(self._examples)
         layout.addWidget(self._edit, 1)
         layout.addWidget(self._list)
+        self._previewed = PreviewTable()
+        layout.addWidget(self._previewed)
         self._list.hide()
         self.set_site(None)
 
@@ -141,6 +156,8 @@ class EditorPanel(QWidget):
         self._edit.setPlaceholderText(_HINT_NO_SITE if site is None else _HINT_EMPTY)
         if other:
             self._runtime = None
+        if changed:
+            self._previewed.show_numbers(None)
         self._showing = True
         self._edit.set_text(text, fresh=other)
         self._showing = False
@@ -160,10 +177,27 @@ class EditorPanel(QWidget):
         self._show_problems()
         self._show_state()
 
-    def set_runtime_error(self, line: int, message: str) -> None:
+    def set_preview_possible(self, obstacle: str = "") -> None:
+        """Whether a preview can be asked for; `obstacle` is the sentence that says what has to be done before."""
+        self._no_preview = obstacle
+        self._show_state()
+
+    def show_preview(self, numbers: PreviewNumbers | None) -> None:
+        """Show what the text would do, until it is changed; None takes it back."""
+        if numbers is not None:
+            self.set_runtime_error(0, "")
+        self._previewed.show_numbers(numbers)
+
+    def set_preview_error(self, line: int, message: str) -> None:
+        """What went wrong when the text was tried (line from 1, 0 if none is to blame)."""
+        self._previewed.show_numbers(None)
+        self.set_runtime_error(line, message, " in the preview")
+
+    def set_runtime_error(self, line: int, message: str, when: str = " when it ran") -> None:
         """What went wrong when the applied text ran (line from 1, 0 if none is to blame); "" takes it back."""
         # The whole line: a traceback names no columns.
         self._runtime = Problem(line, 0, sys.maxsize, message) if message else None
+        self._when = when
         self._show_problems()
         self._show_state()
 
@@ -197,10 +231,14 @@ class EditorPanel(QWidget):
             return
         # What went wrong before may be mended now; running it again will tell.
         self._runtime = None
+        self._previewed.show_numbers(None)
         self._check()
         self._patience.start()
         self._show_state()
         self.textEdited.emit(self._site.site, self.text)
+
+    def _on_preview_clicked(self) -> None:
+        self.previewRequested.emit(self._site.site, self.text)
 
     def _on_revert_clicked(self) -> None:
         if self._site.site is not None:
@@ -260,6 +298,8 @@ class EditorPanel(QWidget):
         self._examples.setVisible(site is not None and empty)
         self._presets.setEnabled(site is not None)
         self._apply.setEnabled(self._can_apply())
+        self._preview.setEnabled(site is not None and not (empty or self._has_errors() or self._no_preview))
+        self._preview.setToolTip(self._no_preview or _PREVIEW)
         self._revert.setEnabled(site is not None and text != self._applied and bool(self._applied or text))
 
     def _show_problems(self) -> None:
@@ -268,7 +308,7 @@ class EditorPanel(QWidget):
         self._list.clear()
         for problem in problems:
             place = f"Line {problem.line}" if problem.line else "Controller"
-            when = " when it ran" if problem is self._runtime else ""
+            when = self._when if problem is self._runtime else ""
             error = problem.severity == ERROR
             sign = QStyle.StandardPixmap.SP_MessageBoxCritical if error else QStyle.StandardPixmap.SP_MessageBoxWarning
             text = f"{place}{when}: {problem.message}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget
@@ -61,11 +61,10 @@ class PresetMenu(QMenu):
         submenu.addMenu(every)
 
     def _offer(self, submenu: QMenu, title: str, preset: Preset, scope: Scope) -> None:
-        action: QAction = submenu.addAction(title)
+        action = submenu.addAction(title)
         action.setData((preset.name, scope))
         action.triggered.connect(self._on_action_triggered)
 
     def _on_action_triggered(self) -> None:
-        sender: QAction = self.sender()
-        name, scope = sender.data()
+        name, scope = cast("QAction", self.sender()).data()
         self.chosen.emit(preset_text(name, scope))

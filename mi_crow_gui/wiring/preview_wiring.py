@@ -1,0 +1,128 @@
+"""The preview of a controller: on which tensor, asked for when, and shown how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from mi_crow_gui.document.formatting import count, number, shape
+from mi_crow_gui.panels.preview_table import PreviewNumbers
+
+if TYPE_CHECKING:
+    from core_hooks.capture.record import CaptureRecord
+    from core_hooks.model.tokens import TokenSequence
+    from mi_crow_gui.engine.messages import RunInfo, RunOutcome
+    from mi_crow_gui.engine.preview import PreviewResult
+    from mi_crow_gui.plotdata.statistics import StatisticsDrawing
+    from mi_crow_gui.wiring.parts import Parts
+
+_COLUMNS = ("", "Min", "Mean", "Max", "Std", "Zeros", "NaN")
+
+
+class PreviewWiring(QObject):
+    """Joins the editor's Preview with the newest captured tensor of its site."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.window)
+        self._store, self._service = parts.store, parts.service
+        self._window, self._editor = parts.window, parts.window.editor
+        self._tokens: TokenSequence | None = None
+        self._editor.previewRequested.connect(self._on_editor_preview_requested)
+        parts.store.changed.connect(self._on_store_changed)
+        service = parts.service
+        service.runStarted.connect(self._on_service_run_started)
+        service.runFinished.connect(self._on_service_run_finished)
+        service.stateChanged.connect(self._on_service_state_changed)
+        service.modelOpened.connect(self._on_service_model_opened)
+        service.previewed.connect(self._on_service_previewed)
+        self._show_obstacle()
+
+    @Slot(str, str)
+    def _on_editor_preview_requested(self, site: str, text: str) -> None:
+        # numpy is imported with it, which the first paint does not wait for.
+        from mi_crow_gui.engine.preview import PreviewRequest
+
+        record = self._record(site)
+        if record is None or self._tokens is None:
+            return
+        end = record.first_token + record.shape[1] if len(record.shape) == 3 else len(self._tokens)
+        tokens = type(self._tokens)(self._tokens.ids[:end], self._tokens.texts[:end], self._tokens.special[:end])
+        self._service.preview(PreviewRequest(text, record, tokens))
+
+    @Slot(object)
+    def _on_service_previewed(self, result: PreviewResult) -> None:
+        request = result.request
+        # Who typed on meanwhile asks again.
+        if (request.record.site, request.text) != (self._editor.site, self._editor.text):
+            return
+        if result.cancelled:
+            self._window.status.set_message(result.problem)
+        elif result.before is None or result.after is None or result.difference is None:
+            self._editor.set_preview_error(result.line, result.problem)
+        else:
+            parts = (("Before", result.before), ("After", result.after), ("Difference", result.difference))
+            rows = tuple(_row(name, drawing) for name, drawing in parts)
+            self._editor.show_preview(PreviewNumbers(_says(result, result.before.count), _COLUMNS, rows))
+
+    @Slot(object)
+    def _on_service_run_started(self, info: RunInfo) -> None:
+        self._tokens = info.tokens
+        self._editor.show_preview(None)
+
+    @Slot(object)
+    def _on_service_run_finished(self, outcome: RunOutcome) -> None:
+        tokens, steps = outcome.info.tokens, outcome.generated
+        self._tokens = tokens + type(tokens)(
+            tuple(step.token_id for step in steps), tuple(step.text for step in steps), (False,) * len(steps)
+        )
+        self._show_obstacle()
+
+    @Slot(object)
+    def _on_service_model_opened(self, opened: object) -> None:
+        self._tokens = None
+        self._editor.show_preview(None)
+        self._show_obstacle()
+
+    @Slot(str)
+    def _on_service_state_changed(self, state: str) -> None:
+        self._show_obstacle()
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        if topic == "selection":
+            self._show_obstacle()
+
+    def _show_obstacle(self) -> None:
+        site = self._store.workspace.selected_site
+        if self._service.model is None:
+            obstacle = "A preview needs a model: open one, tick the module and run a prompt."
+        elif self._service.state != "ready":
+            obstacle = "A preview waits until the model is free."
+        elif site is None or self._record(site) is None or self._tokens is None:
+            obstacle = "A preview needs a captured tensor: tick the module and run a prompt."
+        else:
+            obstacle = ""
+        self._editor.set_preview_possible(obstacle)
+
+    def _record(self, site: str) -> CaptureRecord | None:
+        """The newest captured tensor of a site, as it was before its controllers if that side is captured."""
+        updates = [update for update in self._service.frames().values() if update.frame.site == site]
+        if not updates:
+            return None
+        return max(updates, key=lambda update: update.frame.stage == "before").record
+
+
+def _says(result: PreviewResult, values: int) -> str:
+    record = result.request.record
+    moment = "prompt" if record.step == 0 else f"token {record.step}"
+    becomes = f", now {result.dtype}" if result.dtype != record.dtype else ""
+    return (
+        f"Run {record.run}, {moment}, {record.stage} its controllers: {count(result.changed)} of {count(values)} "
+        f"values change ({shape(record.shape)} {record.dtype}{becomes})."
+    )
+
+
+def _row(name: str, drawing: StatisticsDrawing) -> tuple[str, ...]:
+    measured = (drawing.minimum, drawing.mean, drawing.maximum, drawing.std)
+    return (name, *map(number, measured), count(drawing.zeros), count(drawing.nan))
