@@ -9,9 +9,15 @@ import numpy as np
 
 from mi_crow_gui.plotdata.frame import Frame
 from mi_crow_gui.plotdata.rows import Rows
+from mi_crow_gui.plotdata.scale import Scale, colour_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mi_crow_gui.plotdata.pyramid import Pyramid
+
+# A range of colours beside those of `mi_crow_gui.plotdata.scale`: from 0 to 1.
+WHOLE = "0 to 1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +78,13 @@ class Grid:
     def rows(self) -> Rows:
         """The same as the base of all plots knows it."""
         return Rows(self.values, 0, self.row, self.column, self.row_labels, 0, 1)
+
+
+def share_scale(pyramid: Pyramid, mode: str, what: str) -> Scale:
+    """The range of colours of probabilities and other shares: all that there can be, or what there is."""
+    if mode == WHOLE:
+        return Scale(0.0, 1.0, False, f"{what}, 0 to 1")
+    return colour_scale(pyramid, mode)
 
 
 def block_names(count: int) -> tuple[str, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mi_crow_gui.plotdata.analysis import Analysis, Grid
+from mi_crow_gui.plotdata.analysis import WHOLE, Analysis, Grid, share_scale
 from mi_crow_gui.plotdata.drawing import Drawing
 from mi_crow_gui.plotdata.pyramid import Pyramid, build
-from mi_crow_gui.plotdata.scale import Scale
 from mi_crow_gui.plotdata.table import Table
+
+if TYPE_CHECKING:
+    from mi_crow_gui.plotdata.scale import Scale
 
 SMALL = 96  # cells a side of a head among all heads: about the pixels that there are
 
@@ -48,10 +51,11 @@ class Attention(Analysis):
 
 @dataclass(frozen=True, slots=True)
 class AttentionSettings:
-    """Which block, and which of its heads is large."""
+    """Which block, which of its heads is large, and the range of all their colours."""
 
     block: int = 0
     head: int = 0
+    scale: str = WHOLE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,8 +78,9 @@ def prepare_attention(content: Attention, settings: AttentionSettings) -> Attent
     head = min(settings.head, len(content.patterns) - 1)
     pattern = content.patterns[head]
     grid = Grid(pattern, "token", "attends to", content.tokens, content.tokens)
-    scale = Scale(0.0, 1.0, False, "attention, 0 to 1")
-    return AttentionDrawing(content.frame(pattern), settings, grid.rows(), content, head, grid, build(pattern), scale)
+    pyramid = build(pattern)
+    scale = share_scale(pyramid, settings.scale, "attention")
+    return AttentionDrawing(content.frame(pattern), settings, grid.rows(), content, head, grid, pyramid, scale)
 
 
 def reduced(patterns: np.ndarray, side: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mi_crow_gui.plotdata.analysis import Analysis, Grid, block_names
+from mi_crow_gui.plotdata.analysis import WHOLE, Analysis, Grid, block_names, share_scale
 from mi_crow_gui.plotdata.drawing import Drawing
 from mi_crow_gui.plotdata.pyramid import Pyramid, build
 from mi_crow_gui.plotdata.scale import MIN_MAX, Scale, colour_scale
@@ -57,10 +57,14 @@ class LensCell(Analysis):
 
 @dataclass(frozen=True, slots=True)
 class LensSettings:
-    """`colour` is one of the measures above; `word` is the text of the word whose rank is asked for."""
+    """`colour` is one of the measures above; `word` is the text of the word whose rank is asked for.
+
+    `scale` is the range of the colours of probabilities.
+    """
 
     colour: str = PROBABILITY
     word: str = ""
+    scale: str = WHOLE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +84,6 @@ class LensDrawing(Drawing):
 def prepare_lens(content: Lens, settings: LensSettings) -> LensDrawing:
     """Choose what is coloured, and the range of its colours."""
     values, known = content.probability, True
-    scale = Scale(0.0, 1.0, False, "probability, 0 to 1")
     if settings.colour == ENTROPY:
         values = content.entropy
     elif settings.colour == RANK and content.rank is not None:
@@ -90,6 +93,7 @@ def prepare_lens(content: Lens, settings: LensSettings) -> LensDrawing:
     else:
         known = settings.colour == PROBABILITY
     pyramid = build(values)
+    scale = share_scale(pyramid, settings.scale, "probability")
     if settings.colour == ENTROPY:
         scale = colour_scale(pyramid, MIN_MAX)
     elif settings.colour == RANK and known:

@@ -12,8 +12,10 @@ from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.panels.plots.head_grid import HeadGrid
 from mi_crow_gui.panels.plots.matrix_view import MatrixView
+from mi_crow_gui.plotdata.analysis import WHOLE
 from mi_crow_gui.plotdata.attention import AttentionDrawing, AttentionSettings, prepare_attention
 from mi_crow_gui.plotdata.kind import PlotKind
+from mi_crow_gui.plotdata.scale import MIN_MAX, PERCENTILE
 
 if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.analysis_panel import Parameters
@@ -66,7 +68,7 @@ class AttentionPanel(AnalysisPanel):
             for block, name in zip(content.blocks, names, strict=True):
                 self._block.addItem(name, block)
         self._block.setCurrentIndex(content.blocks.index(content.block))
-        self._heads.set_heads(content.small, drawing.head)
+        self._heads.set_heads(content.small, drawing.head, drawing.scale)
         self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale)
         self._say_titles()
 
@@ -94,6 +96,12 @@ class AttentionPanel(AnalysisPanel):
             content = self._drawing.content
             self._add_choice(menu, "Block", [(block, f"Block {block}") for block in content.blocks], "block")
             self._add_choice(menu, "Head", [(head, f"Head {head}") for head in range(len(content.patterns))], "head")
+        self._add_choice(
+            menu,
+            "Scale",
+            ((WHOLE, "0 to 1"), (PERCENTILE, "Percentile (1 to 99)"), (MIN_MAX, "Min to max")),
+            "scale",
+        )
         menu.addAction("Show everything", self._view.fit)
 
     @Slot(int)

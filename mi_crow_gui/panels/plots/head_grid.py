@@ -14,6 +14,7 @@ from mi_crow_gui.panels.plots.matrix_item import places_in
 
 if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.colours import PlotColours
+    from mi_crow_gui.plotdata.scale import Scale
 
 
 class HeadGrid(QWidget):
@@ -25,6 +26,7 @@ class HeadGrid(QWidget):
         super().__init__(parent)
         self._colours = colours
         self._small: np.ndarray | None = None
+        self._scale: Scale | None = None
         self._images: list[QImage] = []
         self._pixels: list[np.ndarray] = []
         self._head = 0
@@ -34,10 +36,10 @@ class HeadGrid(QWidget):
         self.setMinimumSize(0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def set_heads(self, small: np.ndarray, head: int) -> None:
-        """Show patterns ``[heads, side, side]`` with weights from 0 to 1, and which of them is the chosen one."""
-        if small is not self._small:
-            self._small = small
+    def set_heads(self, small: np.ndarray, head: int, scale: Scale) -> None:
+        """Show patterns ``[heads, side, side]`` in a range of colours, and which of them is the chosen one."""
+        if small is not self._small or scale != self._scale:
+            self._small, self._scale = small, scale
             self._paint_images()
         self._head = head
         self.setAccessibleDescription(f"Head {head} of {len(small)} is shown large")
@@ -57,11 +59,11 @@ class HeadGrid(QWidget):
         return next((head for head, box in enumerate(self._boxes()) if box.contains(int(x), int(y))), -1)
 
     def _paint_images(self) -> None:
-        if self._small is None:
+        if self._small is None or self._scale is None:
             return
-        table = self._colours.table(False)
+        table, low, high = self._colours.table(False), self._scale.low, self._scale.high
         # The images do not own the memory they show.
-        self._pixels = [np.take(table, places_in(pattern, 0.0, 1.0)) for pattern in self._small]
+        self._pixels = [np.take(table, places_in(pattern, low, high)) for pattern in self._small]
         self._images = [
             QImage(pixels.data, pixels.shape[1], pixels.shape[0], 4 * pixels.shape[1], QImage.Format.Format_RGB32)
             for pixels in self._pixels

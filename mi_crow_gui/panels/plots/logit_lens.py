@@ -13,6 +13,7 @@ from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.panels.plots.candidate_bars import CandidateBars
 from mi_crow_gui.panels.plots.matrix_view import MatrixView
 from mi_crow_gui.panels.token_layout import readable_token
+from mi_crow_gui.plotdata.analysis import WHOLE
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.logit_lens import (
     ENTROPY,
@@ -23,6 +24,7 @@ from mi_crow_gui.plotdata.logit_lens import (
     LensSettings,
     prepare_lens,
 )
+from mi_crow_gui.plotdata.scale import MIN_MAX, PERCENTILE
 
 if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.analysis_panel import Parameters
@@ -141,6 +143,12 @@ class LogitLensPanel(AnalysisPanel):
             colours += [(RANK, f"Rank of {shown}"), (WORD, f"Probability of {shown}")]
         self._add_choice(menu, "Colour", colours, "colour")
         menu.addAction("Rank of a word…", self._ask_word)
+        self._add_choice(
+            menu,
+            "Scale",
+            ((WHOLE, "0 to 1"), (PERCENTILE, "Percentile (1 to 99)"), (MIN_MAX, "Min to max")),
+            "scale",
+        )
         menu.addAction("Show everything", self._view.fit)
         if self._cell is not None:
             menu.addAction("Close the list of words", lambda: self.open_cell(-1, -1))

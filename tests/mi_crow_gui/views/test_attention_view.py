@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox
 
 from mi_crow_gui.panels.plots.head_grid import HeadGrid
 from mi_crow_gui.plotdata.attention import reduced
+from mi_crow_gui.plotdata.scale import MIN_MAX
 
 if TYPE_CHECKING:
     from tests.mi_crow_gui.views.conftest import PlainModel, Views
@@ -93,3 +94,14 @@ def test_only_the_block_that_is_shown_is_kept(views: Views, repeated_prompt: str
     panel.change_settings(block=2)
     views.qtbot.waitUntil(lambda: not panel.stale and panel.drawing.content.block == 2, timeout=8_000)
     views.qtbot.waitUntil(lambda: gc.collect() >= 0 and kept() is None, timeout=8_000)
+
+
+def test_faint_attention_is_seen_on_a_percentile_scale(views: Views, repeated_prompt: str) -> None:
+    panel = views.only("attention")
+    outcome = views.run(repeated_prompt)
+    content = views.wait_shown(panel, outcome.info.number)
+    assert (panel.drawing.scale.low, panel.drawing.scale.high) == (0, 1)
+    panel.change_settings(scale=MIN_MAX)
+    views.qtbot.waitUntil(lambda: not panel.stale and panel.drawing.settings.scale == MIN_MAX, timeout=8_000)
+    assert panel.drawing.scale.high == content.patterns[0].max()
+    assert panel.drawing.content is content
