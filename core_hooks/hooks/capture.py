@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import torch
 
-# Where a detector's captured tensor and its shape are found.
-ACTIVATIONS, ACTIVATIONS_SHAPE = "activations", "activations_shape"
-
 
 @dataclass(frozen=True, slots=True)
 class Capture:

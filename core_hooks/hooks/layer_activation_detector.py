@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch.compiler import is_dynamo_compiling
 
-from core_hooks.hooks.capture import ACTIVATIONS, ACTIVATIONS_SHAPE, Capture, own_copy, usable_anywhere
+from core_hooks.hooks.capture import Capture, own_copy, usable_anywhere
 from core_hooks.hooks.detector import Detector, DetectorState
 from core_hooks.hooks.errors import ActivationError, StopForward
 from core_hooks.hooks.hook_type import FORWARD, HOOK_FUNCTION_INPUT, HOOK_FUNCTION_OUTPUT, HookType
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Tensor = torch.Tensor
 Keep = Literal["last", "first", "all", "cat"]
-_KEY, _SHAPE, _CALL, _CALLS = ACTIVATIONS, ACTIVATIONS_SHAPE, "activations_call", "activations_calls"
+_KEY, _SHAPE, _CALL, _CALLS = "activations", "activations_shape", "activations_call", "activations_calls"
 _META = "activations_meta"  # set for captures from the meta device, which have a shape and no values
 
 
@@ -102,7 +102,7 @@ class LayerActivationDetector(Detector):
         self.copy = copy
         self.sink = sink
         self.cat_dim = cat_dim
-        # Whether a call needs no more than a copy and two entries; then ``TorchHook`` makes them itself.
+        # Whether a call needs no more than a copy and two entries; then nothing else is looked at.
         self._plain = keep == "last" and select is None and copy and sink is None and target_dtype is None
 
     def process_activations(
@@ -126,7 +126,11 @@ class LayerActivationDetector(Detector):
             state.call = state.calls
             state.calls += 1
         try:
-            self._capture(state, output if self._hook_type is FORWARD else input)
+            value = output if self._hook_type is FORWARD else input
+            if self._plain and type(value) is Tensor and value.is_cpu:
+                self._keep_copy(state, value)
+            else:
+                self._capture(state, value)
         except StopForward:
             raise
         except Exception as error:
@@ -183,6 +187,14 @@ class LayerActivationDetector(Detector):
             self._state.calls = 0
             if self.keep != "last":
                 self._drop(self._state)
+
+    def _keep_copy(self, state: DetectorState, tensor: torch.Tensor) -> None:
+        # The common case of own_copy, written out: it should cost what the copy costs.
+        owned = (tensor.detach() if tensor.requires_grad else tensor).clone()
+        if not owned.is_contiguous():
+            owned = own_copy(tensor)
+        state.tensor_metadata[_KEY] = owned
+        state.metadata[_SHAPE] = tuple(owned.shape)
 
     def _capture(self, state: DetectorState, value: Any) -> None:
         tensor = self._find(value)

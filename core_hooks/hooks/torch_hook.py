@@ -12,7 +12,6 @@ import torch
 from torch.compiler import is_dynamo_compiling
 
 from core_hooks.hooks.call_input import CallInput
-from core_hooks.hooks.capture import ACTIVATIONS, ACTIVATIONS_SHAPE, own_copy
 from core_hooks.hooks.errors import StopForward
 from core_hooks.hooks.run import active_runs, admit
 
@@ -76,7 +75,7 @@ class TorchHook:
             hook._fail(error)
 
     def capture_forward(self, module: Any, args: Any, kwargs: Any, output: Any = _ABSENT) -> None:
-        """Call a detector that copies what its module returns; a tensor on the CPU is copied right here."""
+        """Call a detector that copies what its module returns; a tensor on the CPU takes the shortest way."""
         hook: LayerActivationDetector = self.hook  # type: ignore[assignment]
         if output is _ABSENT:
             kwargs, output = None, kwargs
@@ -94,12 +93,7 @@ class TorchHook:
             state.calls += 1
         hook._fires += 1
         try:
-            # The common case of own_copy, written out: it should cost what the copy costs.
-            owned = (output.detach() if output.requires_grad else output).clone()
-            if not owned.is_contiguous():
-                owned = own_copy(output)
-            state.tensor_metadata[ACTIVATIONS] = owned
-            state.metadata[ACTIVATIONS_SHAPE] = tuple(owned.shape)
+            hook._keep_copy(state, output)
         except StopForward:
             raise
         except Exception as error:  # noqa: BLE001
