@@ -12,6 +12,7 @@ from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
 from mi_crow_gui.engine.messages import AnalysisRequest, AnalysisResult
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
+from mi_crow_gui.panels.plots.head_map import HeadMapPanel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from core_hooks.model.tokens import TokenSequence, TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.messages import AnalysisProgress, RunInfo, RunOutcome
+    from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
     from mi_crow_gui.wiring.parts import Parts
 
 _SAID_AFTER = 0.3  # seconds
-HEAD_MAP, HEADS_TAB = "head_map", "Heads"
+HEAD_MAP, ATTENTION, HEADS_TAB = "head_map", "attention", "Heads"
 
 
 class AnalysisWiring(QObject):
@@ -45,6 +47,7 @@ class AnalysisWiring(QObject):
         self._asked_at = 0.0
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
         self._awake = False
+        self._listened: set[str] = set()
         self._shown: dict[str, tuple[AnalysisResult, Any]] = {}
         service = parts.service
         board.visibilityChanged.connect(self._refresh)
@@ -61,6 +64,7 @@ class AnalysisWiring(QObject):
         parts.drawings.drawn.connect(self._on_drawings_drawn)
         parts.window.action("mapHeads").triggered.connect(self._on_map_heads_triggered)
         parts.window.action("mapHeads").setEnabled(service.state == "ready")
+        self._listen()
 
     @property
     def settled(self) -> bool:
@@ -110,6 +114,7 @@ class AnalysisWiring(QObject):
     def _on_store_changed(self, topic: str) -> None:
         if topic == "plots":
             self._forget_unwanted()
+            self._listen()
         if topic in ("plots", "hooks"):
             self._refresh()
 
@@ -129,12 +134,37 @@ class AnalysisWiring(QObject):
         self._results = {request: kept for request, kept in self._results.items() if request.run}
         self._shown.pop(spec.id, None)
         self._awake = True
+        self._turn_to(panel)
+        self._refresh()
+
+    def _listen(self) -> None:
+        """Hear of heads that are clicked in head maps that are new."""
+        maps = [panel for panel in self._board.panels() if panel.kind == HEAD_MAP]
+        for panel in maps:
+            if panel.plot_id not in self._listened and isinstance(panel, HeadMapPanel):
+                panel.headChosen.connect(self._on_head_map_head_chosen)
+        self._listened = {panel.plot_id for panel in maps}
+
+    @Slot(int, int)
+    def _on_head_map_head_chosen(self, block: int, head: int) -> None:
+        """Show what a head looks at: in the attention plot that there is, or in a new one beside the map."""
+        panel = next((panel for panel in self._board.panels() if panel.kind == ATTENTION), None)
+        if panel is not None:
+            panel.change_settings(block=block, head=head)
+        elif ATTENTION in self._kinds:
+            options = (("block", str(block)), ("head", str(head)))
+            plot_id = self._parts.store.add_plot(PlotSpec(ATTENTION, tab=self._board.current_tab(), options=options))
+            panel = self._board.panel(plot_id)
+        if panel is not None:
+            self._turn_to(panel)
+
+    def _turn_to(self, panel: PlotPanel) -> None:
+        """Bring the tab of a plot to the front."""
         self._parts.window.show_workbench()
         pages = [self._board.widget(index) for index in range(self._board.count())]
         page = next((page for page in pages if page is not None and page.isAncestorOf(panel)), None)
         if page is not None:
             self._board.setCurrentWidget(page)
-        self._refresh()
 
     # ---- asking and showing ------------------------------------------------------------------------------------
 

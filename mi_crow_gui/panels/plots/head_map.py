@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from mi_crow_gui.document.formatting import plural
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 
 class HeadMapPanel(AnalysisPanel):
-    """Four maps of blocks by heads, all on one scale from 0 to 1."""
+    """Four maps of blocks by heads, all on one scale from 0 to 1; a click on a head asks to see what it looks at."""
+
+    headChosen = Signal(int, int)
 
     kind = "head_map"
     title = "Head map"
@@ -48,6 +50,7 @@ class HeadMapPanel(AnalysisPanel):
         for place, (_, words) in enumerate(SCORES):
             view = MatrixView(self._colours, whole_words=True)
             view.hovered.connect(partial(self._on_view_hovered, place))
+            view.clicked.connect(self._on_view_clicked)
             title = QLabel(words)
             title.setTextFormat(Qt.TextFormat.PlainText)
             title.setContentsMargins(GRID, GRID // 2, GRID, 0)
@@ -120,6 +123,10 @@ class HeadMapPanel(AnalysisPanel):
         names = [f"{words.lower()} {score!s}" for (_, words), score in zip(SCORES, scores, strict=True)]
         # What is under the cursor first.
         self._point_at(f"block {cell[0]} head {cell[1]} · {' · '.join([names.pop(place), *names])}")
+
+    @Slot(object)
+    def _on_view_clicked(self, cell: tuple[int, int]) -> None:
+        self.headChosen.emit(*cell)
 
 
 KIND = PlotKind("head_map", "Head map", prepare_head_map, HeadMapPanel, order=70, analysis="head_map")

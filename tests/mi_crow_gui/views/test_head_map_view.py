@@ -92,3 +92,19 @@ def test_the_read_out_gives_all_four_scores_of_a_head(views: Views) -> None:
     assert "block 1 head 2" in said[-1]
     for scores in panel.drawing.content.scores:
         assert str(scores[1, 2]) in said[-1]
+
+
+def test_a_click_on_a_head_shows_what_it_looks_at(views: Views, plain: PlainModel, repeated_prompt: str) -> None:
+    panel = map_heads(views)
+    outcome = views.run(repeated_prompt)
+    views.wait_idle()
+    panel._views[0].clicked.emit((1, 2))
+    (attention,) = (panel for panel in views.board.panels() if panel.kind == "attention")
+    content = views.wait_shown(attention, outcome.info.number)
+    assert (content.block, attention.drawing.head) == (1, 2)
+    expected = plain(plain.ids(repeated_prompt), output_attentions=True).attentions[1][0, 2]
+    np.testing.assert_allclose(attention.drawing.grid.values, expected.numpy(), atol=1e-5)
+    panel._views[1].clicked.emit((0, 1))
+    views.qtbot.waitUntil(lambda: not attention.stale and attention.drawing.content.block == 0, timeout=8_000)
+    assert attention.drawing.head == 1
+    assert sum(panel.kind == "attention" for panel in views.board.panels()) == 1
