@@ -12,7 +12,7 @@ from core_hooks.capture.extremes import Extremes, merge_extremes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-KEPT = 20  # rows with the largest and with the smallest values, a channel
+KEPT = 10  # rows with the largest and with the smallest values, a channel
 _BLOCK = 1 << 17  # values worked on at a time, so that they stay in the cache
 
 

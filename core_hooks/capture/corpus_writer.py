@@ -13,7 +13,7 @@ import numpy as np
 from core_hooks.capture.channel_statistics import ChannelAccumulator, ChannelStatistics
 from core_hooks.capture.durable import checksum, sync_folder
 from core_hooks.capture.index import CaptureError, CaptureIndex, itemsize, write_index
-from core_hooks.capture.mapped_shard import MappedShard, widened
+from core_hooks.capture.mapped_shard import MappedShard, as_float32
 from core_hooks.capture.packed_strings import pack
 from core_hooks.capture.shard import ShardWriter, TensorSpec, write_shard
 
@@ -144,8 +144,7 @@ class CorpusWriter:
                     count = plan.starts[window + 1] - plan.starts[window]
                     self._shard.write(site.tensor, stored[at : at + count], int(plan.starts[window]) * site.row_bytes)
                     at += count
-                wide = widened(stored) if site.stored_dtype == "bfloat16" else stored.astype(np.float32, copy=False)
-                self._statistics[site.site].add(wide, rows + first_row)
+                self._statistics[site.site].add(as_float32(stored, site.stored_dtype), rows + first_row)
         except OSError as error:
             raise self._refused(error) from error
 

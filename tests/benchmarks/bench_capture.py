@@ -39,7 +39,7 @@ from core_hooks.model.reference import ModelReference
 from core_hooks.model.summary import summarise
 from core_hooks.model.tree import build_tree
 
-ROUNDS = 3
+ROUNDS = 2
 WORDS = ["the", "store", "Mary", "John", "went", "gave", "a", "drink", "to", "."]
 
 
@@ -104,7 +104,7 @@ def forward_alone(opened: OpenedModel, corpus: Path, sites: tuple[str, ...], bat
 
 def throughput(folder: Path) -> None:
     print("Throughput of the job against the forward alone, over the same batches, stopped behind the last site")
-    for width, layers, lines in ((64, 2, 6000), (256, 4, 1500), (576, 12, 150)):
+    for width, layers, lines in ((64, 2, 30_000), (256, 4, 6_000), (576, 12, 600)):
         opened = a_model(width, layers)
         corpus = folder / "throughput.txt"
         write_corpus(corpus, lines)
