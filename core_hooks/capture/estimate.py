@@ -13,11 +13,10 @@ from core_hooks.capture.index import CaptureError
 from core_hooks.capture.job_settings import JobEstimate
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from core_hooks.capture.corpus import Corpus, CorpusText
+    from core_hooks.capture.corpus import Corpus, CorpusSize, CorpusText
     from core_hooks.capture.corpus_forward import CorpusForward
     from core_hooks.capture.job_settings import JobSettings
 
@@ -28,20 +27,19 @@ _BATCHES_HELD = 6  # waiting to be written, being written, and being computed
 
 def estimate_job(
     corpus: Corpus,
+    size: CorpusSize,
     tokenize: Callable[[list[str]], Sequence[Sequence[int]]],
     forward: CorpusForward,
     settings: JobSettings,
     context: int,
-    cancel: threading.Event | None = None,
 ) -> JobEstimate:
-    """Measure the corpus, tokenise a sample of it, and time the batch of its middle length.
+    """Tokenise a sample of a corpus of the given size, and time the batch of its middle length.
 
     Raises
     ------
     CaptureError
         The corpus can't be read or holds no text, or a site can't be captured.
     """
-    size = corpus.measure(cancel)
     step = max(1, size.records // _SAMPLE)
     sample: list[CorpusText] = []
     full = 0

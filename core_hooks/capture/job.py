@@ -80,6 +80,7 @@ class CaptureJob:
         self._context = settings.context or limit or _NO_CONTEXT
         if limit and self._context > limit:
             raise CaptureError(f"The model's context holds {limit:,} tokens; {self._context:,} are too many.")
+        self._size: CorpusSize | None = None
         self._cancel = threading.Event()
         self._going = threading.Event()
         self._going.set()
@@ -106,7 +107,7 @@ class CaptureJob:
             The corpus can't be read, or a site can't be captured.
         """
         with self._forward() as forward:
-            return estimate_job(self._corpus, self._tokenize, forward, self.settings, self._context, self._cancel)
+            return estimate_job(self._corpus, self._measured(), self._tokenize, forward, self.settings, self._context)
 
     def run(self, on_progress: Report | None = None, *, resume: bool = False) -> JobResult:
         """Capture until the corpus is done or the job is cancelled.
@@ -128,7 +129,7 @@ class CaptureJob:
         found = self._existing(folder, resume)
         if found is not None and found.finished:
             return _result("finished", folder, found)
-        size = self._corpus.measure(self._cancel)
+        size = self._measured()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -141,6 +142,11 @@ class CaptureJob:
             _clean(folder)
             with self._forward() as forward:
                 return self._capture(forward, found, size, on_progress)
+
+    def _measured(self) -> CorpusSize:
+        if self._size is None:
+            self._size = self._corpus.measure(self._cancel)
+        return self._size
 
     def _forward(self) -> CorpusForward:
         return CorpusForward(self._opened, self.settings, self._controllers, self._cancel)
