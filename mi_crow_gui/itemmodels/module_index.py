@@ -29,6 +29,16 @@ class ModuleIndex:
         self.matches: list[int] = []
         self.set_filter("")
 
+    def take_records(self, tree: ModuleTree) -> bool:
+        """Take newer records of the same modules, the filter and all items staying; False if they are others."""
+        same = len(tree) == len(self.records) and all(
+            new.path == old.path and new.class_name == old.class_name
+            for new, old in zip(tree.records, self.records, strict=True)
+        )
+        if same and self.tree is not None:
+            self.tree, self.records = tree, tree.records
+        return same and self.tree is not None
+
     def set_filter(self, text: str) -> None:
         """Keep the modules that `text` matches and their ancestors; "" keeps all."""
         self.filter = text.strip()

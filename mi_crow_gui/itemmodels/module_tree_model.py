@@ -78,6 +78,14 @@ class ModuleTreeModel(QAbstractItemModel):
         self._attached, self._last_values, self._shapes = {}, {}, {}
         self.endResetModel()
 
+    def take_records(self, tree: ModuleTree) -> bool:
+        """Show newer records of the modules that are shown, with nothing folded or lost; False if they are others."""
+        if not self._modules.take_records(tree):
+            return False
+        # Views ask again for every cell they show; one index is enough to tell them.
+        self._emit_changed([tree.root.path], Column.DTYPE)
+        return True
+
     def set_filter(self, text: str) -> None:
         """Keep only the modules that `text` matches, and their ancestors; "" shows all."""
         if text.strip() == self._modules.filter:

@@ -76,7 +76,10 @@ class ModuleMap(QAbstractScrollArea):
         if tree is self._tree:
             return
         self._tree = tree
-        self._grid = module_grid(tree)
+        grid = module_grid(tree)
+        if grid == self._grid and grid.rows and not self._values:
+            return
+        self._grid = grid
         self._values, self._range = {}, None
         self.legend.set_range(None, "")
         self._pressed = self._swept = None

@@ -104,6 +104,13 @@ class ModuleTreePanel(QWidget):
         self._hint.set_text(_NO_MODEL)
         self._show_count()
 
+    def complete_tree(self, tree: ModuleTree) -> None:
+        """Show a model's modules now that its weights are there; what was done with its tree meanwhile stays."""
+        if self._model.take_records(tree):
+            self._view.viewport().update()
+        else:
+            self.set_tree(tree)
+
     def set_attached(self, badges: Mapping[str, str]) -> None:
         """Which sites have hooks of ours; the word stands beside the name ("capture", "controller", "2 hooks")."""
         self._model.set_attached(badges)

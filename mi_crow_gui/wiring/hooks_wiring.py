@@ -48,6 +48,9 @@ class HooksWiring(QObject):
         parts.window.action("attachController").triggered.connect(self._on_attach_controller_triggered)
         parts.window.action("detachAll").triggered.connect(self._on_detach_all_triggered)
         parts.store.changed.connect(self._on_store_changed)
+        parts.service.treeKnown.connect(self._on_service_tree_known)
+        parts.service.modelOpened.connect(self._on_service_tree_known)
+        parts.service.failed.connect(self._on_service_tree_known)
         parts.service.hookStates.connect(self._on_service_hook_states)
         parts.service.hookFailed.connect(self._on_service_hook_failed)
         parts.service.framesArrived.connect(self._on_service_frames_arrived)
@@ -146,6 +149,12 @@ class HooksWiring(QObject):
         elif topic == "selection":
             self._window.module_tree.select_site(workspace.selected_site)
             self._window.hooks.select_site(workspace.selected_site)
+
+    @Slot(object)
+    def _on_service_tree_known(self, tree: object) -> None:
+        """Another tree stands there: it carries the badges of the hooks that are, and the selection."""
+        self._show_badges()
+        self._window.module_tree.select_site(self._store.workspace.selected_site)
 
     @Slot(object)
     def _on_service_hook_states(self, states: tuple[HookState, ...]) -> None:

@@ -136,7 +136,7 @@ class ModelWiring(QObject):
         window, summary = self._window, opened.summary
         self._wanted = None
         window.status.clear_progress()
-        window.module_tree.set_tree(opened.tree)
+        window.module_tree.complete_tree(opened.tree)
         window.status.set_model(summary.name, summary.reference.source)
         window.status.set_device(summary.device, summary.dtype, summary.bytes)
         window.status.set_message(

@@ -184,7 +184,7 @@ def summary(outcome: RunOutcome) -> str:
     if outcome.generated:
         parts.append(plural(len(outcome.generated), "new token"))
     else:
-        parts.append(plural(len(info.tokens), "token"))
+        parts.append(plural(len(info.tokens), "token") if len(info.tokens) else "example inputs")
     if outcome.stopped == "cancelled":
         parts.append("stopped")
     elif outcome.stopped == "context":

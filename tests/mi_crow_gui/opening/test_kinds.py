@@ -1,0 +1,90 @@
+"""Every kind of model runs in the window, or the window names what it lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from tests.mi_crow_gui.driver import Driver
+
+
+def open_folder(driver: Driver, qtbot: QtBot, folder: Path) -> Any:
+    with qtbot.waitSignal(driver.window.service.modelOpened, timeout=60_000) as opened:
+        driver.window.pathsDropped.emit([str(folder)])
+    return opened.args[0]
+
+
+def failure(driver: Driver, qtbot: QtBot, action: str) -> str:
+    with qtbot.waitSignal(driver.window.service.failed, timeout=20_000) as failed:
+        driver.act(action)
+    message: str = failed.args[0].message
+    assert driver.find(QWidget, "statusMessage").text() == message
+    assert driver.window.service.state == "ready"
+    return message
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "prompt"),
+    [
+        ("ids", "transformer.h.1", "3 4 5"),
+        ("bert", "bert.encoder.layer.1", "the store went"),
+        ("t5", "encoder.block.1", "the store went"),
+        ("vit", "", ""),
+    ],
+)
+def test_a_model_of_another_kind_runs_and_gives_values(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path], name: str, site: str, prompt: str
+) -> None:
+    opened = open_folder(driver, qtbot, folders[name])
+    site = site or opened.tree.records[1].path
+    driver.tick(site)
+    driver.prompt(prompt)
+    assert driver.run().stopped == "done"
+    value = driver.window.latest(site)
+    assert value is not None
+    assert value.size
+
+
+def test_without_a_tokenizer_the_prompt_asks_for_ids_and_refuses_words(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path]
+) -> None:
+    open_folder(driver, qtbot, folders["ids"])
+    assert "token ids" in driver.find(QPlainTextEdit, "promptEdit").placeholderText()
+    driver.prompt("marble")
+    assert "no tokenizer" in failure(driver, qtbot, "run")
+    driver.open_demo()
+    assert "token ids" not in driver.find(QPlainTextEdit, "promptEdit").placeholderText()
+
+
+def test_a_masked_model_says_by_name_that_it_writes_nothing(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path]
+) -> None:
+    open_folder(driver, qtbot, folders["bert"])
+    driver.prompt("the store went")
+    assert "BertForMaskedLM" in failure(driver, qtbot, "generate")
+
+
+def test_an_encoder_decoder_writes(driver: Driver, qtbot: QtBot, folders: dict[str, Path]) -> None:
+    open_folder(driver, qtbot, folders["t5"])
+    driver.prompt("the store went")
+    assert driver.run("generate").stopped in ("length", "eos")
+
+
+def test_a_model_of_images_refuses_words_and_says_how_it_runs(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path]
+) -> None:
+    open_folder(driver, qtbot, folders["vit"])
+    assert "image of noise" in driver.find(QWidget, "statusMessage").text()
+    driver.prompt("a word")
+    assert "takes no text" in failure(driver, qtbot, "run")
+    driver.find(QPlainTextEdit, "promptEdit").clear()
+    assert "writes no text" in failure(driver, qtbot, "generate")
+    driver.run()
+    assert "example inputs" in driver.find(QWidget, "statusMessage").text()
