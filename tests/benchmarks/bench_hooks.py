@@ -20,8 +20,9 @@ from core_hooks import Controller, Detector, FunctionController, Hook, HookRun, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CALLS, ROUNDS = 2_000, 60
-FORWARDS, FORWARD_ROUNDS, TOKENS = 10, 60, 64
+# Short turns, and many: on a busy machine some of them are left alone.
+CALLS, ROUNDS = 400, 300
+FORWARDS, FORWARD_ROUNDS, TOKENS = 2, 300, 64
 
 
 class NoOpHook(Hook):
@@ -208,20 +209,74 @@ def traced(model: nn.Module, sites: list[str], ids: torch.Tensor) -> None:
         model(ids)
 
 
-def nnsight_forward(model: nn.Module, sites: list[str], ids: torch.Tensor) -> Callable[[], object] | None:
-    """Return a traced forward of nnsight, ``None`` if it is not installed."""
-    if importlib.util.find_spec("nnsight") is None:
-        return None
+def in_order_of_return(model: nn.Module, sites: list[str], ids: torch.Tensor) -> list[str]:
+    """Return the sites in the order in which their modules return, which is how nnsight must ask for them."""
+    order: list[str] = []
+    handles = [
+        model.get_submodule(name).register_forward_hook(lambda *_, name=name: order.append(name)) for name in sites
+    ]
+    model(ids)
+    for handle in handles:
+        handle.remove()
+    return order
+
+
+def nnsight_forward(model: nn.Module, sites: list[str], ids: torch.Tensor) -> Callable[[], object]:
+    """Return a forward that nnsight traces."""
     from nnsight import NNsight
 
+    order = in_order_of_return(model, sites, ids)
     wrapped = NNsight(model)
 
     def forward() -> None:
         with wrapped.trace(ids):
-            for name in sites:
+            for name in order:
                 wrapped.get(name).output.detach().clone().save()
 
     return forward
+
+
+def transformer_lens_forward(model: nn.Module, sites: list[str], ids: torch.Tensor) -> Callable[[], object]:
+    """Return a forward that TransformerLens caches: a ``HookPoint`` behind every module, as its own models have.
+
+    Its cache keeps the tensors themselves; the copies that make it own them are made here.
+    """
+    from transformer_lens import HookedRootModule
+    from transformer_lens.hook_points import HookPoint
+
+    class Hooked(HookedRootModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            for name, module in list(model.named_modules()):
+                if name and name != "blocks":
+                    self.add_point(module)
+            self.setup()
+
+        def add_point(self, module: nn.Module) -> None:
+            point, inner = HookPoint(), module.forward
+            module.hook_out = point
+            module.forward = lambda *args: point(inner(*args))
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.model(ids)
+
+    hooked_model = Hooked()
+    points = [f"model.{name}.hook_out" for name in sites]
+
+    def forward() -> None:
+        _, cache = hooked_model.run_with_cache(ids, names_filter=points)
+        assert len(cache) == len(points)
+        for name, tensor in cache.items():
+            cache[name] = tensor.clone()
+
+    return forward
+
+
+OTHERS: dict[str, Callable[[nn.Module, list[str], torch.Tensor], Callable[[], object]]] = {
+    "nnsight": nnsight_forward,
+    "transformer_lens": transformer_lens_forward,
+}
 
 
 def forwards(sites_of: str) -> dict[str, float]:
@@ -256,9 +311,9 @@ def forwards(sites_of: str) -> dict[str, float]:
             "ours, in a run": in_run(models["ours, in a run"]),
             "baukit-style tracing": lambda: traced(models["baukit-style"], sites, ids),
         }
-        other = nnsight_forward(SmallModel().eval(), sites, ids)
-        if other is not None:
-            contestants["nnsight"] = other
+        for name, prepare in OTHERS.items():
+            if importlib.util.find_spec(name) is not None:
+                contestants[name] = prepare(SmallModel().eval(), sites, ids)
         best = best_times(contestants, FORWARDS, FORWARD_ROUNDS)
     return {name: seconds / best["raw hook keeping an alias"] for name, seconds in best.items()}
 
@@ -275,9 +330,9 @@ def main() -> None:
     print(f"{'':32}{'blocks':>8}{'modules':>8}")
     for name, ratio in blocks.items():
         print(f"{name:32}{ratio:8.3f}{modules[name]:8.3f}")
-    for name in ("nnsight",):
-        if name not in blocks:
-            print(f"{name:32}    not installed")
+    missing = [name for name in OTHERS if name not in blocks]
+    if missing:
+        print(f"Not installed, so not compared: {', '.join(missing)}")
 
 
 if __name__ == "__main__":
