@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK = ".lock"
+_HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 
 
 class FolderLock:
@@ -22,7 +24,7 @@ class FolderLock:
     Raises
     ------
     CaptureError
-        On entering, when another job holds the folder.
+        On entering, when another job holds the folder or it can't be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,20 +33,25 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> FolderLock:
-        while self._descriptor is None:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                _lock(descriptor)
-                # Whoever held it before may have removed the file between our opening and our locking.
-                if self._is_still_there(descriptor):
-                    self._descriptor = descriptor
-            except OSError as error:
+        try:
+            while self._descriptor is None:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+                try:
+                    _lock(descriptor)
+                    # Whoever held it before may have removed the file between our opening and our locking.
+                    if self._is_still_there(descriptor):
+                        self._descriptor = descriptor
+                finally:
+                    if self._descriptor is None:
+                        os.close(descriptor)
+        except OSError as error:
+            if error.errno in _HELD:
                 raise CaptureError(
                     f"Another job is writing to '{self._folder}'; wait for it or choose another folder."
                 ) from error
-            finally:
-                if self._descriptor is None:
-                    os.close(descriptor)
+            raise CaptureError(
+                f"'{self._folder}' can't be written ({error.strerror or error}); choose another folder."
+            ) from error
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -66,7 +73,10 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:  # how Windows says that somebody else holds it
+            raise OSError(errno.EAGAIN, "held by another process") from error
 else:
     import fcntl
 

@@ -241,6 +241,21 @@ def test_two_jobs_never_write_to_one_folder(tmp_path: Path, tiny: OpenedModel) -
     assert not (tmp_path / "out" / ".lock").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, tiny: OpenedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    from core_hooks.capture import folder_lock
+
+    def refuse(*args: object) -> int:
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr(folder_lock.os, "open", refuse)
+    with pytest.raises(CaptureError, match="can't be written"):
+        CaptureJob(tiny, settings(tmp_path)).run()
+
+
 def test_empty_lines_are_passed_over_and_counted(tmp_path: Path, tiny: OpenedModel) -> None:
     CaptureJob(tiny, settings(tmp_path, ["", "the store", "   ", "a drink", ""])).run()
     with open_capture(tmp_path / "out") as capture:
