@@ -14,7 +14,7 @@ from core_hooks.model.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# More would be read by nobody; the rest is named by its number.
+# More would be read by nobody; that there are more is said.
 _MOST_FILES = 200
 
 
@@ -121,7 +121,8 @@ def _read(source: str, entries: list[Path], root: Path) -> ForeignCode:
         if path in texts:
             continue
         if len(texts) >= _MOST_FILES:
-            raise ModelError(f"{source} runs more than {_MOST_FILES} Python files, too many to be read here.")
+            texts[Path("(more)")] = f"# These files import more than the {_MOST_FILES} that are listed here."
+            break
         try:
             texts[path] = path.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
@@ -141,15 +142,25 @@ def _imports(path: Path, text: str, root: Path) -> Iterator[Path]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _along(root, alias.name.split("."))
+                if _is_followed(root, path, alias.name):
+                    yield from _along(root, alias.name.split("."))
         elif isinstance(node, ast.ImportFrom):
             start = root
+            if not node.level and not _is_followed(root, path, node.module or ""):
+                continue
             if node.level:
                 start = path.parents[node.level - 1] if node.level <= len(path.parents) else root
             parts = node.module.split(".") if node.module else []
             yield from _along(start, parts)
             for alias in node.names:
                 yield from _along(start, [*parts, alias.name])
+
+
+def _is_followed(root: Path, path: Path, module: str) -> bool:
+    """Whether an import belongs to the code at hand: among installed packages, only what is of the same package."""
+    if not {"site-packages", "dist-packages"} & set(root.parts):
+        return True
+    return module.partition(".")[0] == path.relative_to(root).parts[0].removesuffix(".py")
 
 
 def _along(start: Path, parts: list[str]) -> Iterator[Path]:

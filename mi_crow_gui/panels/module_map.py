@@ -320,7 +320,7 @@ class ModuleMap(QAbstractScrollArea):
         label = max((width(text) for text in {_short(row.label) for row in self._grid.rows}), default=0)
         header = max((width(_part(name)) for name in self._grid.columns), default=0)
         self._label_width = min(label, 10 * GRID) + GRID
-        self._header_height = min(header, 13 * GRID) + GRID
+        self._header_height = min(header, 10 * GRID) + GRID
 
     def _paint_cells(self, painter: QPainter, first: int, last: int, left: int) -> None:
         palette = self.palette()

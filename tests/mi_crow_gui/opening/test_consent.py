@@ -115,3 +115,18 @@ def test_the_fingerprint_depends_on_every_file(custom_folder: Path) -> None:
     assert after is not None
     assert before.fingerprint != after.fingerprint
     assert ModelReference(str(custom_folder)).trust_code is False
+
+
+def test_of_installed_packages_only_the_one_that_is_named_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "site-packages"
+    for name in ("first_package", "second_package"):
+        (installed / name).mkdir(parents=True)
+        (installed / name / "__init__.py").write_text("")
+    (installed / "first_package" / "a.py").write_text("import second_package\nimport first_package.b\n")
+    (installed / "first_package" / "b.py").write_text("")
+    monkeypatch.syspath_prepend(installed)
+    code = foreign_code("first_package.a:build")
+    assert code is not None
+    assert code.names == "a.py, __init__.py, b.py"
