@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QToolTip, QWidget
 
 from mi_crow_gui.document.controller_source import ERROR
 from mi_crow_gui.panels.code_brackets import bracket_pair
+from mi_crow_gui.panels.code_completion import CodeCompletion
 from mi_crow_gui.panels.look import GRID, fixed_font, hue, mix, muted
 from mi_crow_gui.panels.python_highlighter import PythonHighlighter
 
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 
 _INDENT = 4
 _RED, _AMBER = 0, 40
+_OF_COMPLETION = (Qt.Key.Key_Escape, Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
 
 
 class CodeEditor(QPlainTextEdit):
-    """Tab indents, Shift+Tab takes back, Enter keeps the indentation; Ctrl+Enter emits `applyPressed`."""
+    """Tab indents, Shift+Tab takes back, Enter keeps the indentation; Ctrl+Enter applies, Ctrl+Space completes."""
 
     applyPressed = Signal()
 
@@ -43,6 +45,7 @@ class CodeEditor(QPlainTextEdit):
         super().__init__(parent)
         self._problems: dict[int, Problem] = {}
         self._margin = _Margin(self)
+        self.completion = CodeCompletion(self)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._highlighter = PythonHighlighter(self.document(), self.palette())
         self.setFont(fixed_font())
@@ -151,7 +154,11 @@ class CodeEditor(QPlainTextEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
         key, modifiers = event.key(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         enter = key in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        if enter and modifiers == Qt.KeyboardModifier.ControlModifier:
+        if self.completion.shown and (enter or key in _OF_COMPLETION) and not modifiers:
+            event.ignore()  # the list of names takes it
+        elif key == Qt.Key.Key_Space and modifiers == Qt.KeyboardModifier.ControlModifier and not self.isReadOnly():
+            self.completion.ask()
+        elif enter and modifiers == Qt.KeyboardModifier.ControlModifier:
             self.applyPressed.emit()
         elif self.isReadOnly():
             super().keyPressEvent(event)
@@ -164,8 +171,11 @@ class CodeEditor(QPlainTextEdit):
         elif event.matches(QKeySequence.StandardKey.Backspace) or key == Qt.Key.Key_Backspace:
             if not self._delete_indentation():
                 super().keyPressEvent(event)
+            self.completion.typed()
         else:
             super().keyPressEvent(event)
+            if event.text():
+                self.completion.typed()
 
     # Typing
 

@@ -57,6 +57,7 @@ class EditorPanel(QWidget):
     applyRequested = Signal(str, str)  # site, text
     revertRequested = Signal(str)  # site
     previewRequested = Signal(str, str)  # site, text
+    completionRequested = Signal(str, int, int)  # text, line from 1, column from 0
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,6 +104,7 @@ class EditorPanel(QWidget):
         self._edit.setAccessibleName("Controller code")
         self._edit.textChanged.connect(self._on_edit_changed)
         self._edit.applyPressed.connect(self.apply)
+        self._edit.completion.wanted.connect(self.completionRequested)
         self._examples = QWidget()
         row = FlowLayout(self._examples)
         words = QLabel("Begin with")
@@ -200,6 +202,10 @@ class EditorPanel(QWidget):
         self._when = when
         self._show_problems()
         self._show_state()
+
+    def offer_completions(self, names: Sequence[str], text: str, line: int, column: int) -> None:
+        """Show names that fit at a place of the text, if that is where the cursor still is."""
+        self._edit.completion.offer(names, text, line, column)
 
     def focus_editor(self) -> None:
         """Let the user type."""

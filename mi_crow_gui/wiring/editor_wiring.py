@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 from mi_crow_gui.document.controller_presets import Heads
 from mi_crow_gui.document.controller_source import check
 from mi_crow_gui.document.hook_spec import CONTROLLER
+from mi_crow_gui.wiring.completion_wiring import CompletionWiring
 from mi_crow_gui.wiring.preview_wiring import PreviewWiring
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class EditorWiring(QObject):
         action = parts.window.action("applyController")
         action.triggered.connect(self._on_apply_triggered)
         self._preview = PreviewWiring(parts)
+        self._completion = CompletionWiring(parts)
         self._show()
 
     @Slot(str, str)
