@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import torch
-    from core_hooks.hooks.errors import HookError
 
     from core_hooks.capture.record import CaptureRecord
     from core_hooks.hooks.attachment import Attachment
+    from core_hooks.hooks.errors import HookError
     from core_hooks.hooks.hook import Hook
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
@@ -146,6 +146,10 @@ class Attachments:
         entry = self._entries.get(record.hook_id)
         if entry is not None:
             entry.last_shape = record.shape
+
+    def controlled(self) -> frozenset[str]:
+        """Sites with a controller on the model now."""
+        return frozenset(e.spec.site for e in self._entries.values() if e.code is not None and e.hook and e.hook.enabled)
 
     def captures(self) -> int:
         """How many capture hooks are on the model now."""

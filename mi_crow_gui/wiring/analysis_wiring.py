@@ -59,6 +59,7 @@ class AnalysisWiring(QObject):
         service.modelOpened.connect(self._on_service_model_opened)
         service.stateChanged.connect(self._on_service_state_changed)
         service.checked.connect(self._refresh)
+        service.previewed.connect(self._refresh)
         service.analysed.connect(self._on_service_analysed)
         service.analysisProgressed.connect(self._on_service_analysis_progressed)
         parts.drawings.drawn.connect(self._on_drawings_drawn)
