@@ -86,9 +86,7 @@ class Store(ABC):
         """Return one tensor of one batch without reading the others."""
 
     @abstractmethod
-    def put_run_detector_metadata(
-        self, run_id: str, metadata: Metadata, tensor_metadata: LayerTensors
-    ) -> str:
+    def put_run_detector_metadata(self, run_id: str, metadata: Metadata, tensor_metadata: LayerTensors) -> str:
         """Append what the detectors caught to the run as a whole, and return where."""
 
     def iter_run_detector_metadata(self, run_id: str) -> Iterator[tuple[Metadata, LayerTensors]]:

@@ -149,7 +149,9 @@ class Attachments:
 
     def controlled(self) -> frozenset[str]:
         """Sites with a controller on the model now."""
-        return frozenset(e.spec.site for e in self._entries.values() if e.code is not None and e.hook and e.hook.enabled)
+        return frozenset(
+            e.spec.site for e in self._entries.values() if e.code is not None and e.hook and e.hook.enabled
+        )
 
     def captures(self) -> int:
         """How many capture hooks are on the model now."""

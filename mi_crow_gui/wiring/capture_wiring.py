@@ -52,7 +52,9 @@ class CaptureWiring(QObject):
             return
         frames = [update.frame for update in self._service.frames().values()]
         sites = [
-            CapturedSite(frame.site, frame.values, frame.dtype, frame.stage or "before", frame.first_token, frame.dropped)
+            CapturedSite(
+                frame.site, frame.values, frame.dtype, frame.stage or "before", frame.first_token, frame.dropped
+            )
             for frame in frames
         ]
         info = outcome.info
