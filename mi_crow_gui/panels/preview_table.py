@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
     QLabel,
+    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -42,7 +43,8 @@ class PreviewTable(QWidget):
         self._says = QLabel()
         self._says.setObjectName("previewSays")
         self._says.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-        self._says.setWordWrap(True)
+        # One line, whatever it says: it may not make the window wider.
+        self._says.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._table = _Numbers()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -56,6 +58,7 @@ class PreviewTable(QWidget):
         self.setVisible(numbers is not None)
         if numbers is not None:
             self._says.setText(numbers.says)
+            self._says.setToolTip(numbers.says)
             self._table.show_rows(numbers.columns, numbers.rows)
 
 

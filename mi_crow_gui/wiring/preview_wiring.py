@@ -117,9 +117,10 @@ def _says(result: PreviewResult, values: int) -> str:
     record = result.request.record
     moment = "prompt" if record.step == 0 else f"token {record.step}"
     becomes = f", now {result.dtype}" if result.dtype != record.dtype else ""
+    side = ", after its controllers" if record.stage == "after" else ""
     return (
-        f"Run {record.run}, {moment}, {record.stage} its controllers: {count(result.changed)} of {count(values)} "
-        f"values change ({shape(record.shape)} {record.dtype}{becomes})."
+        f"Run {record.run}, {moment}{side}: {count(result.changed)} of {count(values)} values change "
+        f"({shape(record.shape)} {record.dtype}{becomes})."
     )
 
 
