@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core_hooks.capture.folder import CaptureError, CaptureIndex, read_index, read_site
+from core_hooks.capture.reader import open_capture
 from mi_crow_gui.itemmodels.captures_model import CaptureRow
 from mi_crow_gui.plotdata.frame import Frame
 
@@ -20,10 +21,17 @@ def describe_captures(paths: Sequence[str]) -> list[CaptureRow]:
 
 
 def read_frames(folder: Path) -> tuple[Path, CaptureIndex, list[Frame]]:
-    """Everything a capture holds, as frames that any plot can show; `CaptureError` when it can't be read."""
+    """What the plots show of a capture: a run whole, of a corpus its first text; `CaptureError` if it can't be read.
+
+    A corpus may be larger than the memory: only the rows of that text are read.
+    """
     index = read_index(folder)
+    return folder, index, _text_frames(folder) if index.kind == "corpus" else _run_frames(folder, index)
+
+
+def _run_frames(folder: Path, index: CaptureIndex) -> list[Frame]:
     run = index.settings.get("run", 0)
-    frames = [
+    return [
         Frame(
             run=run if isinstance(run, int) else 0,
             step=max(0, len(index.tokens) - 1),
@@ -39,7 +47,31 @@ def read_frames(folder: Path) -> tuple[Path, CaptureIndex, list[Frame]]:
         )
         for row in index.sites
     ]
-    return folder, index, frames
+
+
+def _text_frames(folder: Path) -> list[Frame]:
+    frames = []
+    with open_capture(folder) as capture:
+        rows = capture.rows_of(0)
+        tokens = tuple(capture.token_texts(rows.start, rows.stop))
+        for number, site in enumerate(capture.sites):
+            # A run of one text, as the plots know it: a batch of one, its tokens, their channels.
+            values = capture.read(site, rows.start, rows.stop)[None]
+            values.flags.writeable = False
+            frames.append(
+                Frame(
+                    run=0,
+                    step=0,
+                    site=site.site,
+                    hook_id=f"{number}",
+                    stage=site.stage,
+                    values=values,
+                    shape=values.shape,
+                    dtype=site.dtype,
+                    tokens=tokens,
+                )
+            )
+    return frames
 
 
 def _describe(folder: Path) -> CaptureRow:
@@ -53,7 +85,7 @@ def _describe(folder: Path) -> CaptureRow:
         name=folder.name,
         model=str(index.model.get("name", "")),
         layers=tuple(str(row["site"]) for row in index.sites),
-        tokens=len(index.tokens),
+        tokens=index.rows,
         nbytes=nbytes,
         created=_local(index.created),
         finished=index.finished,

@@ -110,10 +110,13 @@ class CaptureWiring(QObject):
         self._parts.settings.add_recent("captures", str(folder.resolve()))
         self.refresh()
         self._window.show_workbench()
-        self._window.prompt.set_tokens(index.tokens)
+        self._window.prompt.set_tokens(frames[0].tokens if frames else index.tokens)
         self.framesRead.emit(frames)
         name = index.model.get("name", "an unnamed model")
-        self._window.status.set_message(f"Capture of {name}: {plural(len(frames), 'site')}, no model needed.")
+        message = f"Capture of {name}: {plural(len(frames), 'site')}, no model needed."
+        if index.kind == "corpus":
+            message += f" The first of {plural(index.texts, 'text')} is shown."
+        self._window.status.set_message(message)
 
     def _failed(self, failure: Failure) -> None:
         self._complain(failure.message, failure.details)

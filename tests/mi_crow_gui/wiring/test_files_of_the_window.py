@@ -168,3 +168,28 @@ def test_checking_clean_compares_with_a_model_that_was_never_hooked(driver: Driv
     assert blocker.args[0].clean
     assert driver.find(QWidget, "statusMessage").text().startswith("Clean")
     assert session_file.SUFFIX == ".microw"
+
+
+def test_a_corpus_captured_on_the_command_line_opens_at_its_first_text(qtbot: QtBot, tmp_path: Path) -> None:
+    from core_hooks.capture.reader import open_capture
+    from core_hooks.cli import main
+    from mi_crow_gui.document.resource_files import demo_model_folder
+
+    texts, folder = tmp_path / "texts.txt", tmp_path / "corpus"
+    texts.write_text("marble owl ticket marble owl\nlemon queen fox\n")
+    layer = "transformer.h.1"
+    assert (
+        main(["capture", str(demo_model_folder()), "--texts", str(texts), "--layer", layer, "--out", str(folder)]) == 0
+    )
+    _, window = create(["--fresh", str(folder)])
+    window.show()
+    qtbot.waitUntil(lambda: parts(window)._plots is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: parts(window)._plots.frame_at(layer) is not None, timeout=20_000)
+    frame = parts(window)._plots.frame_at(layer)
+    with open_capture(folder) as capture:
+        np.testing.assert_array_equal(frame.values[0], capture.read(layer, 0, 5))
+    assert [token.strip() for token in frame.tokens] == ["marble", "owl", "ticket", "marble", "owl"]
+    assert "first of 2 texts" in window.findChild(QWidget, "statusMessage").text()
+    qtbot.waitUntil(lambda: window.plot_board.current_panel().drawing is not None)
+    window.close()
+    window.deleteLater()
