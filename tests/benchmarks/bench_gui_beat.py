@@ -57,6 +57,8 @@ def main() -> None:
         gaps = np.diff(beats) * 1000
         if len(gaps):
             tell(name, gaps)
+        else:
+            print(f"{name:44} over before the second beat")
         return gaps
 
     finished: list[object] = []
@@ -65,6 +67,11 @@ def main() -> None:
     service.warm.connect(lambda: warm.append(True))
     window.show()
     phase("imports (plots, torch, transformers)", lambda: None, lambda: bool(warm))
+    larger = os.environ.get("MI_CROW_SMOLLM")
+    if larger:
+        opened: list[object] = []
+        service.modelOpened.connect(opened.append)
+        phase("opening SmolLM2-135M", lambda: window.pathsDropped.emit([larger]), lambda: bool(opened))
     phase("opening the demo model", window.action("openDemo").trigger, lambda: service.state == "ready")
     filter_box = window.findChild(object, "moduleFilter")
     filter_box.setText("transformer.h.*")
