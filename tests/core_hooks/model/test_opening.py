@@ -376,10 +376,9 @@ class Model(PreTrainedModel):
 """
 
 
-def test_code_that_comes_with_a_model_runs_after_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_comes_with_a_model_runs_after_consent(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "code.py").write_text(CODE)

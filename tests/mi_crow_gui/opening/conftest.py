@@ -73,9 +73,8 @@ def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def custom_folder(tmp_path: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def custom_folder(tmp_path: Path, folders: dict[str, Path]) -> Path:
     """A model that transformers does not know and that brings its code along."""
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     folder = tmp_path / "odd"
     folder.mkdir()
     (folder / "configuration_odd.py").write_text(CONFIG)
