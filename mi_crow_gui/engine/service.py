@@ -15,7 +15,7 @@ from mi_crow_gui.engine.messages import STATES, STEPS, CaptureUpdate, Failure, R
 from mi_crow_gui.engine.worker import ModelWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import numpy as np
 
@@ -87,6 +87,8 @@ class ModelService(QObject):
         self._run: RunInfo | None = None
         self._run_number = 0
         self._newest_report = 0
+        self._analysing = False
+        self._waiting_run: Callable[[], object] | None = None
         self._hooks: tuple[HookSpec, ...] = ()
         self._latest: dict[str, CaptureUpdate] = {}
         self.memory_budget = 512 * 1024 * 1024
@@ -154,6 +156,11 @@ class ModelService(QObject):
         return self._anatomy
 
     @property
+    def takes_runs(self) -> bool:
+        """True when `start` begins a run: the model is ready, or only computes something to look at."""
+        return self._state == "ready" or self._analysing
+
+    @property
     def run_number(self) -> int:
         """Number of the newest run; 0 before the first."""
         return self._run_number
@@ -193,6 +200,11 @@ class ModelService(QObject):
 
         `continued` are tokens that earlier steps generated behind the prompt; a step adds one more.
         """
+        if self._analysing:
+            # Looking waits for running, not the other way round: what was being computed is asked for again after.
+            self._worker.cancel.set()
+            self._waiting_run = lambda: self.start(kind, prompt, settings, controllers=controllers, continued=continued)
+            return self._run_number + 1
         if self._state != "ready":
             return 0
         self._run_number += 1
@@ -223,6 +235,7 @@ class ModelService(QObject):
         if self._state != "ready":
             return False
         self._worker.cancel.clear()
+        self._analysing = True
         self._set_state("running")
         self._analysisWanted.emit(request)
         return True
@@ -240,6 +253,7 @@ class ModelService(QObject):
         """Cancel the opening or the run; a controller that does not return is interrupted a moment later."""
         if self._state not in ("loading", "running"):
             return
+        self._waiting_run = None
         self._worker.cancel.set()
         self._patience.start()
 
@@ -369,8 +383,15 @@ class ModelService(QObject):
     @Slot(object)
     def _on_worker_analysed(self, result: AnalysisResult) -> None:
         self._patience.stop()
+        self._analysing = False
         self._hooksWanted.emit()
-        self._set_state("ready")
+        run, self._waiting_run = self._waiting_run, None
+        if run is not None:
+            # Not told as ready: whoever waits for that to look again would be served before the run.
+            self._state = "ready"
+            run()
+        else:
+            self._set_state("ready")
         self.analysed.emit(result)
 
     @Slot(object)

@@ -233,6 +233,9 @@ class AnalysisWiring(QObject):
         if result.request != self._asked:
             return
         self._asked = None
+        if result.cancelled and self._parts.service.state == "running":
+            # A run went first; what is still wanted is asked for again when it has ended.
+            return
         status = self._parts.window.status
         status.clear_progress()
         if time.monotonic() - self._asked_at >= _SAID_AFTER:

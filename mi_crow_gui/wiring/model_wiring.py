@@ -177,8 +177,9 @@ class ModelWiring(QObject):
     @Slot(str)
     def _on_service_state_changed(self, state: str) -> None:
         ready, busy = state == "ready", state in ("loading", "running")
-        for name in ("run", "generate", "step", "checkClean"):
-            self._window.action(name).setEnabled(ready)
+        for name in ("run", "generate", "step"):
+            self._window.action(name).setEnabled(self._service.takes_runs)
+        self._window.action("checkClean").setEnabled(ready)
         self._window.action("stop").setEnabled(busy)
         for name in ("openModel", "openDemo", "openSession"):
             self._window.action(name).setEnabled(not busy)
