@@ -203,6 +203,8 @@ class ModelService(QObject):
         if self._analysing:
             # Looking waits for running, not the other way round: what was being computed is asked for again after.
             self._worker.cancel.set()
+            # A controller that never returns keeps an analysis as it would keep a run.
+            self._patience.start()
             self._waiting_run = lambda: self.start(kind, prompt, settings, controllers=controllers, continued=continued)
             return self._run_number + 1
         if self._state != "ready":
