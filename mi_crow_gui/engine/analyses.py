@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from core_hooks.analysis.residuals import Residuals
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
-    from mi_crow_gui.engine.messages import AnalysisRequest
+    from mi_crow_gui.engine.analysis_request import AnalysisRequest
 
 _EXPECTED = 20  # words kept of each prediction
 _LARGEST_PATTERNS = 1 << 30  # bytes of attention that are held for one plot

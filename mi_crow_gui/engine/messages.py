@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,48 +117,6 @@ class ConsentWanted:
 
     reference: ModelReference
     code: ForeignCode
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisRequest:
-    """An analysis by its name in `mi_crow_gui.engine.analyses`, over the tokens of a run.
-
-    Attributes
-    ----------
-    run
-        Number of the run that the tokens are of; 0 when it is about no run.
-    tokens
-        None for an analysis that makes its own.
-    parameters
-        What else it is told, as (name, value) pairs.
-    """
-
-    name: str
-    run: int = 0
-    tokens: TokenSequence | None = None
-    parameters: tuple[tuple[str, object], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisProgress:
-    """How far an analysis has come."""
-
-    name: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AnalysisResult:
-    """What came of a request: `content` of `mi_crow_gui.plotdata`, or None and a sentence why there is none.
-
-    `cancelled`: it was stopped, which is no property of the model.
-    """
-
-    request: AnalysisRequest
-    content: Any = None
-    problem: str = ""
-    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mi_crow_gui.engine.tasks import ModelTask
 from mi_crow_gui.plotdata.frame import Frame
 from mi_crow_gui.plotdata.rows import NotDrawable
 from mi_crow_gui.plotdata.statistics import StatisticsDrawing, StatisticsSettings, prepare_statistics
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     import torch
 
     from core_hooks.capture.record import CaptureRecord
+    from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
     from core_hooks.model.user_controller import UserController
     from mi_crow_gui.engine.interrupt import UserCodeGuard
+    from mi_crow_gui.engine.tasks import TaskDesk
 
 _NAME = "preview"
 _ON_INPUT = (
@@ -28,12 +31,24 @@ _ON_INPUT = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PreviewRequest:
-    """A controller text, the captured tensor to try it on, and the tokens of that run up to the tensor's last one."""
+class PreviewRequest(ModelTask):
+    """A controller text, the captured tensor to try it on, and the tokens of that run up to the tensor's last one.
+
+    Gives a `PreviewResult`, whatever the text does.
+    """
 
     text: str
     record: CaptureRecord
     tokens: TokenSequence
+
+    @property
+    def title(self) -> str:
+        """What the status bar says."""
+        return "Trying the controller"
+
+    def work(self, opened: OpenedModel, desk: TaskDesk) -> PreviewResult:
+        """Try it on the device of the model."""
+        return preview(self, desk.guard, opened.model)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from core_hooks.model.tokens import GenerationSettings, TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.messages import (
-        AnalysisProgress,
-        AnalysisRequest,
-        AnalysisResult,
         HookFailure,
         HookReport,
         OpenedModel,
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
         RunKind,
         RunOutcome,
     )
-    from mi_crow_gui.engine.preview import PreviewRequest, PreviewResult
+    from mi_crow_gui.engine.tasks import ModelTask, TaskProgress, TaskResult
 
 log = logging.getLogger(__name__)
 
@@ -64,19 +61,15 @@ class ModelService(QObject):
     stepsArrived = Signal(object)
     framesArrived = Signal(object)
     warm = Signal()
-    checked = Signal(object)
-    analysed = Signal(object)
-    analysisProgressed = Signal(object)
-    previewed = Signal(object)
+    taskProgressed = Signal(object)
+    taskEnded = Signal(object)
 
     _openWanted = Signal(object, object)
     _lookWanted = Signal(object)
     _runWanted = Signal(object)
     _hooksWanted = Signal()
     _prepareWanted = Signal(int)
-    _checkWanted = Signal(str)
-    _analysisWanted = Signal(object)
-    _previewWanted = Signal(object)
+    _taskWanted = Signal(object)
     _closeWanted = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -87,7 +80,7 @@ class ModelService(QObject):
         self._run: RunInfo | None = None
         self._run_number = 0
         self._newest_report = 0
-        self._analysing = False
+        self._task: ModelTask | None = None
         self._waiting_run: Callable[[], object] | None = None
         self._hooks: tuple[HookSpec, ...] = ()
         self._latest: dict[str, CaptureUpdate] = {}
@@ -114,9 +107,7 @@ class ModelService(QObject):
         self._runWanted.connect(worker.run)
         self._hooksWanted.connect(worker.take_hooks)
         self._prepareWanted.connect(worker.prepare)
-        self._checkWanted.connect(worker.check_clean)
-        self._analysisWanted.connect(worker.analyse)
-        self._previewWanted.connect(worker.preview)
+        self._taskWanted.connect(worker.work)
         self._closeWanted.connect(worker.close)
         worker.treeKnown.connect(self._on_worker_tree_known)
         worker.opened.connect(self._on_worker_opened)
@@ -131,11 +122,8 @@ class ModelService(QObject):
         worker.runFailed.connect(self._on_worker_run_failed)
         worker.hookFailed.connect(self._on_worker_hook_failed)
         worker.hooksChanged.connect(self._on_worker_hooks_changed)
-        worker.checked.connect(self._on_worker_checked)
-        worker.analysed.connect(self._on_worker_analysed)
-        worker.analysisProgressed.connect(self._on_worker_analysis_progressed)
-        worker.analysisFailed.connect(self._on_worker_analysis_failed)
-        worker.previewed.connect(self._on_worker_previewed)
+        worker.taskProgressed.connect(self._on_worker_task_progressed)
+        worker.taskEnded.connect(self._on_worker_task_ended)
         worker.warm.connect(self._on_worker_warm)
 
     # ---- what the window asks ----------------------------------------------------------------------------------
@@ -158,7 +146,7 @@ class ModelService(QObject):
     @property
     def takes_runs(self) -> bool:
         """True when `start` begins a run: the model is ready, or only computes something to look at."""
-        return self._state == "ready" or self._analysing
+        return self._state == "ready" or (self._task is not None and self._task.yields_to_runs)
 
     @property
     def run_number(self) -> int:
@@ -200,7 +188,7 @@ class ModelService(QObject):
 
         `continued` are tokens that earlier steps generated behind the prompt; a step adds one more.
         """
-        if self._analysing:
+        if self._task is not None and self._task.yields_to_runs:
             # Looking waits for running, not the other way round: what was being computed is asked for again after.
             self._worker.cancel.set()
             # A controller that never returns keeps an analysis as it would keep a run.
@@ -224,31 +212,14 @@ class ModelService(QObject):
         )
         return self._run_number
 
-    def check_clean(self, prompt: str) -> bool:
-        """Prove that no hook leaves a trace (`checked`); False when there is no model or it is busy."""
-        if self._state != "ready":
-            return False
-        self._set_state("running")
-        self._checkWanted.emit(prompt)
-        return True
-
-    def analyse(self, request: AnalysisRequest) -> bool:
-        """Compute something over the tokens of a run (`analysed`); False when there is no model or it is busy."""
+    def ask(self, task: ModelTask) -> bool:
+        """Have something done with the model (`taskEnded`); False when there is no model or it is busy."""
         if self._state != "ready":
             return False
         self._worker.cancel.clear()
-        self._analysing = True
+        self._task = task
         self._set_state("running")
-        self._analysisWanted.emit(request)
-        return True
-
-    def preview(self, request: PreviewRequest) -> bool:
-        """Try a controller on a captured tensor (`previewed`); False when there is no model or it is busy."""
-        if self._state != "ready":
-            return False
-        self._worker.cancel.clear()
-        self._set_state("running")
-        self._previewWanted.emit(request)
+        self._taskWanted.emit(task)
         return True
 
     def stop(self) -> None:
@@ -378,14 +349,13 @@ class ModelService(QObject):
             self.hookStates.emit(report.states)
 
     @Slot(object)
-    def _on_worker_checked(self, report: object) -> None:
-        self._set_state("ready")
-        self.checked.emit(report)
+    def _on_worker_task_progressed(self, progress: TaskProgress) -> None:
+        self.taskProgressed.emit(progress)
 
     @Slot(object)
-    def _on_worker_analysed(self, result: AnalysisResult) -> None:
+    def _on_worker_task_ended(self, result: TaskResult) -> None:
         self._patience.stop()
-        self._analysing = False
+        self._task = None
         self._hooksWanted.emit()
         run, self._waiting_run = self._waiting_run, None
         if run is not None:
@@ -394,22 +364,9 @@ class ModelService(QObject):
             run()
         else:
             self._set_state("ready")
-        self.analysed.emit(result)
-
-    @Slot(object)
-    def _on_worker_analysis_progressed(self, progress: AnalysisProgress) -> None:
-        self.analysisProgressed.emit(progress)
-
-    @Slot(object)
-    def _on_worker_analysis_failed(self, failure: Failure) -> None:
-        self.failed.emit(failure)
-
-    @Slot(object)
-    def _on_worker_previewed(self, result: PreviewResult) -> None:
-        self._patience.stop()
-        self._hooksWanted.emit()
-        self._set_state("ready")
-        self.previewed.emit(result)
+        self.taskEnded.emit(result)
+        if result.details:
+            self.failed.emit(Failure("task", result.problem, result.details))
 
     @Slot()
     def _on_worker_warm(self) -> None:

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from mi_crow_gui.engine.messages import (
-    AnalysisProgress,
-    AnalysisRequest,
-    AnalysisResult,
     ConsentWanted,
     Failure,
     OpenedModel,
@@ -22,6 +19,7 @@ from mi_crow_gui.engine.messages import (
     RunOutcome,
     RunRequest,
 )
+from mi_crow_gui.engine.tasks import TaskDesk, TaskProgress, TaskResult
 from mi_crow_gui.engine.warm_up import set_threads, warm_up
 
 if TYPE_CHECKING:
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.interrupt import UserCodeGuard
-    from mi_crow_gui.engine.preview import PreviewRequest
     from mi_crow_gui.engine.recording import Recording
+    from mi_crow_gui.engine.tasks import ModelTask
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +66,8 @@ class ModelWorker(QObject):
     runFailed = Signal(object)
     hookFailed = Signal(object)
     hooksChanged = Signal(object)
-    checked = Signal(object)
-    analysed = Signal(object)
-    analysisProgressed = Signal(object)
-    analysisFailed = Signal(object)
-    previewed = Signal(object)
+    taskProgressed = Signal(object)
+    taskEnded = Signal(object)
     warm = Signal()
 
     def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard) -> None:
@@ -194,64 +189,31 @@ class ModelWorker(QObject):
                 recording.publish_report(self._attachments.report())
         self.runEnded.emit(outcome)
 
-    @Slot(str)
-    def check_clean(self, prompt: str) -> None:
-        """Take every hook off, compare with a never-hooked copy, and put the hooks back."""
-        from core_hooks.model.clean_check import check_clean
-        from core_hooks.model.errors import ModelError
-        from core_hooks.model.prompt import encode
-
-        assert self._model is not None
-        assert self._attachments is not None
-        self._attachments.suspend()
-        try:
-            report = check_clean(self._model, encode(self._model, prompt))
-        except ModelError as error:
-            self.runFailed.emit(Failure("check", str(error), traceback.format_exc()))
-        except Exception as error:  # noqa: BLE001 - the thread must answer whatever a model's code raises
-            message = " ".join(f"The check failed: {type(error).__name__}: {error}".split())
-            self.runFailed.emit(Failure("check", message, traceback.format_exc()))
-        else:
-            self.checked.emit(report)
-        finally:
-            self._attachments.resume()
-
     @Slot(object)
-    def analyse(self, request: AnalysisRequest) -> None:
-        """Compute what a view shows of a run's tokens; controllers act, detectors look away."""
+    def work(self, task: ModelTask) -> None:
+        """Do what was asked for, and answer, whatever comes of it."""
         from core_hooks.hooks.errors import RunCancelled
         from core_hooks.model.errors import ModelError
-        from mi_crow_gui.engine.analyses import ANALYSES
         from mi_crow_gui.engine.interrupt import ControllerInterrupted
 
         assert self._model is not None
         assert self._attachments is not None
         self._apply_pending()
 
-        def progress(done: int, total: int) -> None:
-            self.analysisProgressed.emit(AnalysisProgress(request.name, done, total))
+        def progress(done: int, total: int, words: str = "") -> None:
+            self.taskProgressed.emit(TaskProgress(task, done, total, words))
 
+        desk = TaskDesk(self.cancel, progress, self._attachments, self._guard)
         try:
-            with self._attachments.aside(request.run, request.tokens):
-                content = ANALYSES[request.name](self._model, request, self.cancel, progress)
-            result = AnalysisResult(request, content)
+            result = TaskResult(task, task.work(self._model, desk))
         except (RunCancelled, ControllerInterrupted):
-            result = AnalysisResult(request, problem="This was stopped before its end.", cancelled=True)
+            result = TaskResult(task, problem="This was stopped before its end.", cancelled=True)
         except ModelError as error:
-            result = AnalysisResult(request, problem=str(error))
+            result = TaskResult(task, problem=str(error))
         except Exception as error:  # noqa: BLE001 - the thread must answer whatever a model's code raises
             message = " ".join(f"This could not be computed: {type(error).__name__}: {error}".split())
-            result = AnalysisResult(request, problem=message)
-            self.analysisFailed.emit(Failure("analysis", message, traceback.format_exc()))
-        self.analysed.emit(result)
-
-    @Slot(object)
-    def preview(self, request: PreviewRequest) -> None:
-        """Try a controller on a captured tensor, on the device of the model."""
-        from mi_crow_gui.engine.preview import preview
-
-        assert self._model is not None
-        self.previewed.emit(preview(request, self._guard, self._model.model))
+            result = TaskResult(task, problem=message, details=traceback.format_exc())
+        self.taskEnded.emit(result)
 
     # ---- on the model thread -----------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.workspace import PlotSpec
+from mi_crow_gui.engine.analysis_request import AnalysisRequest
 from mi_crow_gui.engine.drawing_pool import DrawingWish
-from mi_crow_gui.engine.messages import AnalysisRequest, AnalysisResult
+from mi_crow_gui.engine.tasks import TaskResult
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.panels.plots.head_map import HeadMapPanel
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from core_hooks.model.tokens import TokenSequence, TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
-    from mi_crow_gui.engine.messages import AnalysisProgress, RunInfo, RunOutcome
+    from mi_crow_gui.engine.messages import RunInfo, RunOutcome
+    from mi_crow_gui.engine.tasks import TaskProgress
     from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
@@ -42,13 +44,13 @@ class AnalysisWiring(QObject):
         self._run = self._going = 0
         self._tokens: TokenSequence | None = None
         self._controllers: tuple[HookSpec, ...] = ()
-        self._results: dict[AnalysisRequest, AnalysisResult] = {}
+        self._results: dict[AnalysisRequest, TaskResult] = {}
         self._asked: AnalysisRequest | None = None
         self._asked_at = 0.0
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
         self._awake = False
         self._listened: set[str] = set()
-        self._shown: dict[str, tuple[AnalysisResult, Any]] = {}
+        self._shown: dict[str, tuple[TaskResult, Any]] = {}
         service = parts.service
         board.visibilityChanged.connect(self._refresh)
         board.settingsChanged.connect(self._on_board_settings_changed)
@@ -58,10 +60,8 @@ class AnalysisWiring(QObject):
         service.runFinished.connect(self._on_service_run_finished)
         service.modelOpened.connect(self._on_service_model_opened)
         service.stateChanged.connect(self._on_service_state_changed)
-        service.checked.connect(self._refresh)
-        service.previewed.connect(self._refresh)
-        service.analysed.connect(self._on_service_analysed)
-        service.analysisProgressed.connect(self._on_service_analysis_progressed)
+        service.taskEnded.connect(self._on_service_task_ended)
+        service.taskProgressed.connect(self._on_service_task_progressed)
         parts.drawings.drawn.connect(self._on_drawings_drawn)
         parts.window.action("mapHeads").triggered.connect(self._on_map_heads_triggered)
         parts.window.action("mapHeads").setEnabled(service.state == "ready")
@@ -190,7 +190,7 @@ class AnalysisWiring(QObject):
             for place, wish in enumerate(self._wishes(panel)):
                 result = self._results.get(wish)
                 if result is None and wish.run and self._acting() != self._controllers:
-                    result = AnalysisResult(wish, problem=f"Controllers changed since run {wish.run}: run again.")
+                    result = TaskResult(wish, problem=f"Controllers changed since run {wish.run}: run again.")
                 if result is None:
                     self._ask(wish)
                 elif place:
@@ -204,10 +204,10 @@ class AnalysisWiring(QObject):
         return tuple(hook for hook in hooks if hook.kind != CAPTURE and hook.enabled and hook.trusted)
 
     def _ask(self, wish: AnalysisRequest) -> None:
-        if self._asked is None and self._parts.service.analyse(wish):
+        if self._asked is None and self._parts.service.ask(wish):
             self._asked, self._asked_at = wish, time.monotonic()
 
-    def _show(self, panel: AnalysisPanel, result: AnalysisResult) -> None:
+    def _show(self, panel: AnalysisPanel, result: TaskResult) -> None:
         shown = (result, panel.settings())
         if self._shown.get(panel.plot_id) == shown:
             return
@@ -219,18 +219,24 @@ class AnalysisWiring(QObject):
         self._parts.drawings.ask(DrawingWish(panel.plot_id, result.content, panel.settings(), prepare))
 
     @Slot(object)
-    def _on_service_analysis_progressed(self, progress: AnalysisProgress) -> None:
+    def _on_service_task_progressed(self, progress: TaskProgress) -> None:
+        asked = self._asked
+        if asked is None or progress.task != asked:
+            return
         # Most are over before anybody could read it.
         if time.monotonic() - self._asked_at < _SAID_AFTER:
             return
-        self._parts.window.status.set_progress(self._title(progress.name), progress.done, progress.total)
+        self._parts.window.status.set_progress(self._title(asked.name), progress.done, progress.total)
 
     def _title(self, analysis: str) -> str:
         return next((kind.title for kind in self._kinds.values() if kind.analysis == analysis), "List of words")
 
     @Slot(object)
-    def _on_service_analysed(self, result: AnalysisResult) -> None:
-        if result.request != self._asked:
+    def _on_service_task_ended(self, result: TaskResult) -> None:
+        asked = self._asked
+        if asked is None or result.task != asked:
+            # Something else held the model; what is wanted could not be asked for meanwhile.
+            self._refresh()
             return
         self._asked = None
         if result.cancelled and self._parts.service.state == "running":
@@ -239,10 +245,10 @@ class AnalysisWiring(QObject):
         status = self._parts.window.status
         status.clear_progress()
         if time.monotonic() - self._asked_at >= _SAID_AFTER:
-            status.set_message(result.problem or f"{self._title(result.request.name)} is there.")
+            status.set_message(result.problem or f"{self._title(asked.name)} is there.")
         # A run may have begun, or another model come, between the question and the answer.
-        if result.request.run in (0, self._run):
-            self._results[result.request] = result
+        if asked.run in (0, self._run):
+            self._results[asked] = result
         self._forget_unwanted()
         self._refresh()
 

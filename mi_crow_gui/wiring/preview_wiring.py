@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.engine.messages import RunInfo, RunOutcome
     from mi_crow_gui.engine.preview import PreviewResult
+    from mi_crow_gui.engine.tasks import TaskResult
     from mi_crow_gui.plotdata.statistics import StatisticsDrawing
     from mi_crow_gui.wiring.parts import Parts
 
@@ -35,7 +36,7 @@ class PreviewWiring(QObject):
         service.runFinished.connect(self._on_service_run_finished)
         service.stateChanged.connect(self._on_service_state_changed)
         service.modelOpened.connect(self._on_service_model_opened)
-        service.previewed.connect(self._on_service_previewed)
+        service.taskEnded.connect(self._on_service_task_ended)
         self._show_obstacle()
 
     @Slot(str, str)
@@ -48,10 +49,16 @@ class PreviewWiring(QObject):
             return
         end = record.first_token + record.shape[1] if len(record.shape) == 3 else len(self._tokens)
         tokens = type(self._tokens)(self._tokens.ids[:end], self._tokens.texts[:end], self._tokens.special[:end])
-        self._service.preview(PreviewRequest(text, record, tokens))
+        self._service.ask(PreviewRequest(text, record, tokens))
 
     @Slot(object)
-    def _on_service_previewed(self, result: PreviewResult) -> None:
+    def _on_service_task_ended(self, ended: TaskResult) -> None:
+        from mi_crow_gui.engine.preview import PreviewRequest
+
+        if isinstance(ended.task, PreviewRequest) and ended.content is not None:
+            self._show(ended.content)
+
+    def _show(self, result: PreviewResult) -> None:
         request = result.request
         # Who typed on meanwhile asks again.
         if (request.record.site, request.text) != (self._editor.site, self._editor.text):

@@ -10,11 +10,13 @@ from PySide6.QtCore import QObject, Slot
 
 from core_hooks.model.tokens import TokenSequence
 from mi_crow_gui.document.formatting import count, duration, number, plural
+from mi_crow_gui.engine.clean_check import CleanCheck
 
 if TYPE_CHECKING:
     from core_hooks.model.clean_check import CleanReport
     from core_hooks.model.tokens import TokenStep
     from mi_crow_gui.engine.messages import Failure, RunInfo, RunKind, RunOutcome
+    from mi_crow_gui.engine.tasks import TaskResult
     from mi_crow_gui.wiring.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ class RunWiring(QObject):
         self._service.stepsArrived.connect(self._on_service_steps_arrived)
         self._service.runFinished.connect(self._on_service_run_finished)
         self._service.failed.connect(self._on_service_failed)
-        self._service.checked.connect(self._on_service_checked)
+        self._service.taskEnded.connect(self._on_service_task_ended)
         self._service.modelOpened.connect(self._on_service_model_opened)
         self._on_store_changed("prompt")
         self._on_store_changed("generation")
@@ -90,8 +92,9 @@ class RunWiring(QObject):
 
     @Slot()
     def _on_check_clean_triggered(self) -> None:
-        if self._service.check_clean(self._store.workspace.prompt):
-            self._window.status.set_progress("Checking that hooks leave no trace")
+        check = CleanCheck(self._store.workspace.prompt)
+        if self._service.ask(check):
+            self._window.status.set_progress(check.title)
 
     @Slot()
     def _on_stop_triggered(self) -> None:
@@ -149,9 +152,18 @@ class RunWiring(QObject):
         self._outcome = None
 
     @Slot(object)
-    def _on_service_checked(self, report: CleanReport) -> None:
+    def _on_service_task_ended(self, result: TaskResult) -> None:
+        if not isinstance(result.task, CleanCheck):
+            return
+        self._window.status.clear_progress()
+        if result.content is not None:
+            self._tell_of_check(result.content)
+        else:
+            self._window.status.set_message(result.problem)
+            log.warning("%s", result.problem)
+
+    def _tell_of_check(self, report: CleanReport) -> None:
         window = self._window
-        window.status.clear_progress()
         if report.clean:
             message = f"Clean: {count(report.logits)} logits equal those of a never-hooked copy, bit for bit."
             log.info("%s", message)

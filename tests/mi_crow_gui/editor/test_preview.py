@@ -32,9 +32,9 @@ class Editing:
 
     def preview(self, text: str) -> Any:
         self.edit.setPlainText(text)
-        with self.qtbot.waitSignal(self.service.previewed, timeout=10_000) as blocker:
+        with self.qtbot.waitSignal(self.service.taskEnded, timeout=10_000) as blocker:
             self.button.click()
-        return blocker.args[0]
+        return blocker.args[0].content
 
     def rows(self) -> list[list[str]]:
         columns = range(1, self.table.columnCount())
@@ -122,15 +122,15 @@ def test_stop_ends_a_preview_that_loops_within_two_seconds(editing: Editing) -> 
     editing.edit.setPlainText("def control(x, ctx):\n    while True:\n        pass\n    return x")
     editing.button.click()
     assert editing.service.state == "running"
-    with editing.qtbot.waitSignal(editing.service.previewed, timeout=2_000) as blocker:
+    with editing.qtbot.waitSignal(editing.service.taskEnded, timeout=2_000) as blocker:
         editing.driver.act("stop")
-    assert blocker.args[0].cancelled
+    assert blocker.args[0].content.cancelled
     assert editing.driver.run().stopped == "done"
 
 
 def test_typing_on_during_a_preview_loses_no_text_and_shows_no_stale_numbers(editing: Editing) -> None:
     editing.edit.setPlainText("lambda x: x * 2")
-    with editing.qtbot.waitSignal(editing.service.previewed, timeout=10_000):
+    with editing.qtbot.waitSignal(editing.service.taskEnded, timeout=10_000):
         editing.button.click()
         editing.edit.setPlainText("lambda x: x * 3")
     assert editing.edit.toPlainText() == "lambda x: x * 3"

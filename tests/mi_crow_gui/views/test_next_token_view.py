@@ -85,7 +85,7 @@ def test_a_hidden_plot_asks_for_nothing(views: Views, repeated_prompt: str) -> N
     hidden = next(panel for panel in views.board.panels() if panel.kind == "next_token")
     views.board.setCurrentIndex(0)
     asked: list[object] = []
-    views.driver.window.service.analysed.connect(asked.append)
+    views.driver.window.service.taskEnded.connect(asked.append)
     outcome = views.run(repeated_prompt)
     assert views.driver.window.service.state == "ready"
     assert hidden.drawing is None

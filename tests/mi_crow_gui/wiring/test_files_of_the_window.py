@@ -163,9 +163,9 @@ def test_checking_clean_compares_with_a_model_that_was_never_hooked(driver: Driv
     furnished(driver)
     driver.write_controller(SITE, "lambda x: x * 2")
     driver.run()
-    with qtbot.waitSignal(driver.window.service.checked, timeout=20_000) as blocker:
+    with qtbot.waitSignal(driver.window.service.taskEnded, timeout=20_000) as blocker:
         driver.act("checkClean")
-    assert blocker.args[0].clean
+    assert blocker.args[0].content.clean
     assert driver.find(QWidget, "statusMessage").text().startswith("Clean")
     assert session_file.SUFFIX == ".microw"
 

@@ -1,0 +1,49 @@
+"""A question about the tokens of a run that a plot asks, as the model thread takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mi_crow_gui.engine.tasks import ModelTask
+
+if TYPE_CHECKING:
+    from core_hooks.model.opened import OpenedModel
+    from core_hooks.model.tokens import TokenSequence
+    from mi_crow_gui.engine.tasks import TaskDesk
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRequest(ModelTask):
+    """An analysis by its name in `mi_crow_gui.engine.analyses`, over the tokens of a run.
+
+    Controllers act while it is computed, detectors look away; its content is one of `mi_crow_gui.plotdata`.
+
+    Attributes
+    ----------
+    run
+        Number of the run that the tokens are of; 0 when it is about no run.
+    tokens
+        None for an analysis that makes its own.
+    parameters
+        What else it is told, as (name, value) pairs.
+    """
+
+    yields_to_runs: ClassVar[bool] = True
+
+    name: str
+    run: int = 0
+    tokens: TokenSequence | None = None
+    parameters: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name in words; a plot that shows it has a better one."""
+        return self.name.replace("_", " ").capitalize()
+
+    def work(self, opened: OpenedModel, desk: TaskDesk) -> Any:
+        """Compute what a view shows of these tokens."""
+        from mi_crow_gui.engine.analyses import ANALYSES
+
+        with desk.attachments.aside(self.run, self.tokens):
+            return ANALYSES[self.name](opened, self, desk.cancel, desk.progress)
