@@ -17,6 +17,8 @@ from core_hooks.model.prompt import token_text
 from core_hooks.model.tokens import Candidate, TokenSequence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opened import OpenedModel
 
@@ -55,7 +57,13 @@ class ForwardResult:
     stopped: Stopped = ""
 
 
-def forward(opened: OpenedModel, tokens: TokenSequence | None, *, run: HookRun | None = None) -> ForwardResult:
+def forward(
+    opened: OpenedModel,
+    tokens: TokenSequence | None,
+    *,
+    run: HookRun | None = None,
+    on_logits: Callable[[torch.Tensor], None] | None = None,
+) -> ForwardResult:
     """Run the model once over `tokens`; hooks that are attached see it.
 
     Parameters
@@ -64,6 +72,8 @@ def forward(opened: OpenedModel, tokens: TokenSequence | None, *, run: HookRun |
         The prompt; None runs a model that takes no tokens on its example inputs.
     run
         The run that the hooks belong to, already entered by the caller.
+    on_logits
+        Called with the logits ``[1, tokens, vocabulary]``, if the model gives any.
 
     Raises
     ------
@@ -75,6 +85,9 @@ def forward(opened: OpenedModel, tokens: TokenSequence | None, *, run: HookRun |
     output, stopped = call(opened, inputs)
     if output is None:
         return cut_short(count, stopped)
+    logits = logits_of(output)
+    if on_logits is not None and logits is not None:
+        on_logits(logits)
     return describe(opened, tokens, output)
 
 

@@ -60,6 +60,7 @@ def generate(
     cancel: threading.Event,
     on_step: Callable[[TokenStep], None],
     run: HookRun | None = None,
+    on_logits: Callable[[torch.Tensor], None] | None = None,
 ) -> GenerationResult:
     """Continue `tokens`, one token a forward.
 
@@ -72,6 +73,8 @@ def generate(
     run
         The run that the hooks belong to; its ``step`` is 0 during the prompt and n while the n-th generated
         token is fed. The last token is chosen and not fed.
+    on_logits
+        Called after every forward with the logits ``[1, tokens, vocabulary]`` of the tokens that were just fed.
 
     Raises
     ------
@@ -91,6 +94,7 @@ def generate(
     if output is None:
         return GenerationResult(cut_short(len(tokens), stopped), (), stopped or "early")
     prompt = describe(opened, tokens, output)
+    _tell(output, len(tokens), on_logits)
     ends = _end_tokens(opened)
     limit = context_length(getattr(model, "config", None))
     steps: list[TokenStep] = []
@@ -114,7 +118,15 @@ def generate(
         output, stopped = call(opened, memory.next(output, step.token_id))
         if output is None:
             return GenerationResult(prompt, tuple(steps), stopped or "early")
+        _tell(output, 1, on_logits)
     return GenerationResult(prompt, tuple(steps), "length")
+
+
+def _tell(output: Any, fed: int, on_logits: Callable[[torch.Tensor], None] | None) -> None:
+    logits = logits_of(output) if on_logits is not None else None
+    if logits is not None and on_logits is not None:
+        # A model without a memory gives those of the whole sequence again.
+        on_logits(logits[:, -fed:])
 
 
 class _Memory:

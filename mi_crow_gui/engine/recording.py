@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core_hooks.capture.history import RunHistory
 from core_hooks.model.tokens import TokenSequence
+from mi_crow_gui.engine.archive import KeptRun
+from mi_crow_gui.engine.logits_keeper import LogitsKeeper
 from mi_crow_gui.engine.messages import (
     STATES,
     STEPS,
@@ -22,6 +26,8 @@ from mi_crow_gui.plotdata.frame import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import torch
 
     from core_hooks.capture.mailbox import Mailbox
     from core_hooks.capture.record import CaptureRecord
@@ -40,6 +46,10 @@ class Recording:
         self.history = RunHistory(info.number, budget=request.memory_budget, sites=sites, expected_tokens=expected)
         # Where it matters on which side of the controllers a value was captured.
         self.controlled: frozenset[str] = frozenset()
+        self.hooks_changed = False
+        self._request = request
+        self._frames: dict[tuple[str, str], Frame] = {}
+        self._logits = LogitsKeeper(expected)
         self._mailbox = mailbox
         self._states: tuple[HookState, ...] = ()
 
@@ -63,6 +73,7 @@ class Recording:
             dropped=history.dropped,
             live=True,
         )
+        self._frames[frame.site, frame.stage] = frame
         self._mailbox.put(record.hook_id, CaptureUpdate(record, frame, _last_norm(record.values)))
 
     def add_step(self, step: TokenStep) -> None:
@@ -70,6 +81,10 @@ class Recording:
         self.steps.append(step)
         self.tokens = self.tokens + TokenSequence((step.token_id,), (step.text,), (False,))
         self._mailbox.put(STEPS, (self.info.number, tuple(self.steps)))
+
+    def add_logits(self, logits: torch.Tensor) -> None:
+        """The logits ``[1, tokens, vocabulary]`` of the tokens that were just fed."""
+        self._logits.add(logits)
 
     def publish_report(self, report: HookReport) -> None:
         """Tell the hooks list what fired."""
@@ -96,6 +111,20 @@ class Recording:
             hooks=states,
             dropped=self.history.dropped,
             notes=_notes(states),
+        )
+
+    def kept(self, outcome: RunOutcome) -> KeptRun:
+        """The run as the archive keeps it, once it has ended."""
+        logits, no_logits = self._logits.taken(len(self.tokens))
+        return KeptRun(
+            outcome=outcome,
+            tokens=self.tokens,
+            hooks=self._request.hooks,
+            controllers=self._request.controllers,
+            hooks_changed=self.hooks_changed,
+            frames=MappingProxyType({place: replace(frame, live=False) for place, frame in self._frames.items()}),
+            logits=logits,
+            no_logits=no_logits,
         )
 
     def cancelled(self, seconds: float) -> RunOutcome:

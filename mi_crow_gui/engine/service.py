@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from core_hooks.capture.mailbox import Mailbox
+from mi_crow_gui.engine.archive import RunArchive
 from mi_crow_gui.engine.feed import Feed
 from mi_crow_gui.engine.interrupt import UserCodeGuard
 from mi_crow_gui.engine.messages import STATES, STEPS, CaptureUpdate, Failure, RunRequest, StateName
 from mi_crow_gui.engine.worker import ModelWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy as np
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
     from core_hooks.model.tokens import GenerationSettings, TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.engine.archive import KeptRun, Pin
     from mi_crow_gui.engine.messages import (
         HookFailure,
         HookReport,
@@ -63,6 +65,7 @@ class ModelService(QObject):
     warm = Signal()
     taskProgressed = Signal(object)
     taskEnded = Signal(object)
+    pinsChanged = Signal()
 
     _openWanted = Signal(object, object)
     _lookWanted = Signal(object)
@@ -87,7 +90,8 @@ class ModelService(QObject):
         self.memory_budget = 512 * 1024 * 1024
         mailbox: Mailbox[str, object] = Mailbox()
         self._guard = UserCodeGuard()
-        self._worker = ModelWorker(mailbox, self._guard)
+        self._archive = RunArchive()
+        self._worker = ModelWorker(mailbox, self._guard, self._archive)
         self._feed = Feed(mailbox, self)
         self._feed.arrived.connect(self._on_feed_arrived)
         self._patience = QTimer(self)
@@ -255,6 +259,31 @@ class ModelService(QObject):
         """Newest update of every capture hook in the newest run, by hook id."""
         return dict(self._latest)
 
+    @property
+    def pinned(self) -> Mapping[str, KeptRun]:
+        """The runs that are pinned, by ``"A"`` and ``"B"``."""
+        return self._archive.pinned
+
+    def kept(self, number: int) -> KeptRun | None:
+        """A run with what it captured; None when it is not kept any more."""
+        return self._archive.get(number)
+
+    def kept_numbers(self) -> tuple[int, ...]:
+        """Numbers of the runs that are kept, the oldest first."""
+        return self._archive.numbers
+
+    def pin(self, number: int, pin: Pin) -> bool:
+        """Hold a run as A or B (`pinsChanged`) until the model goes; False when it is not kept any more."""
+        if self._archive.pin(number, pin) is None:
+            return False
+        self.pinsChanged.emit()
+        return True
+
+    def unpin(self, pin: Pin) -> None:
+        """Let go of run A or B; its row of the history stays."""
+        if self._archive.unpin(pin):
+            self.pinsChanged.emit()
+
     def shutdown(self) -> None:
         """Cancel what goes on, take every hook off, end the thread; waits for the forward at hand to end."""
         self._worker.cancel.set()
@@ -282,6 +311,8 @@ class ModelService(QObject):
         self._hooksWanted.emit()
         self._set_state("ready")
         self.modelOpened.emit(opened)
+        # Runs of another model end with it.
+        self.pinsChanged.emit()
 
     @Slot(object)
     def _on_worker_anatomy_known(self, anatomy: Anatomy) -> None:

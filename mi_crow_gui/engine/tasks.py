@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core_hooks.model.opened import OpenedModel
+    from mi_crow_gui.engine.archive import RunArchive
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.interrupt import UserCodeGuard
 
@@ -61,12 +62,15 @@ class TaskDesk:
         `suspend` and `resume` take all of them off and put them back.
     guard
         To be entered around code that the user wrote, so that Stop can end it.
+    runs
+        The runs that are kept, the pinned ones among them.
     """
 
     cancel: threading.Event
     progress: Callable[..., None]
     attachments: Attachments
     guard: UserCodeGuard
+    runs: RunArchive
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core_hooks.model.opening import OpenedModel as CoreModel
     from core_hooks.model.reference import ModelReference, OpenProgress
     from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.engine.archive import RunArchive
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.interrupt import UserCodeGuard
     from mi_crow_gui.engine.recording import Recording
@@ -70,9 +71,10 @@ class ModelWorker(QObject):
     taskEnded = Signal(object)
     warm = Signal()
 
-    def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard) -> None:
+    def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard, archive: RunArchive) -> None:
         super().__init__()
         self.cancel = threading.Event()
+        self.archive = archive
         self.looking_at: ModelReference | None = None
         self._mailbox = mailbox
         self._guard = guard
@@ -187,6 +189,8 @@ class ModelWorker(QObject):
         finally:
             if recording is not None:
                 recording.publish_report(self._attachments.report())
+        if recording is not None and outcome is not None:
+            self.archive.keep(recording.kept(outcome))
         self.runEnded.emit(outcome)
 
     @Slot(object)
@@ -203,7 +207,7 @@ class ModelWorker(QObject):
         def progress(done: int, total: int, words: str = "") -> None:
             self.taskProgressed.emit(TaskProgress(task, done, total, words))
 
-        desk = TaskDesk(self.cancel, progress, self._attachments, self._guard)
+        desk = TaskDesk(self.cancel, progress, self._attachments, self._guard, self.archive)
         try:
             result = TaskResult(task, task.work(self._model, desk))
         except (RunCancelled, ControllerInterrupted):
@@ -255,6 +259,7 @@ class ModelWorker(QObject):
         if self._attachments is None:
             self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit)
         previous, self._model = self._model, model
+        self.archive.clear()
         self._attachments.set_model(model.model, frozenset(record.path for record in model.tree))
         if previous is not None:
             previous.close()
@@ -297,19 +302,27 @@ class ModelWorker(QObject):
         attachments = self._attachments
         tokens = recording.info.tokens
         if request.kind == "run":
-            result = forward(self._model, tokens if len(tokens) else None, run=run)
+            result = forward(self._model, tokens if len(tokens) else None, run=run, on_logits=recording.add_logits)
             return recording.outcome(
                 result, (), result.stopped or "done", time.perf_counter() - started, attachments.states()
             )
 
         def on_step(step: Any) -> None:
-            self._apply_pending()
+            recording.hooks_changed |= self._apply_pending()
             recording.controlled = attachments.controlled()
             recording.add_step(step)
             attachments.set_step(step.step, recording.tokens, len(tokens))
             recording.publish_report(attachments.report())
 
-        generated = generate(self._model, tokens, request.settings, cancel=self.cancel, on_step=on_step, run=run)
+        generated = generate(
+            self._model,
+            tokens,
+            request.settings,
+            cancel=self.cancel,
+            on_step=on_step,
+            run=run,
+            on_logits=recording.add_logits,
+        )
         return recording.outcome(
             generated.prompt,
             generated.steps,
@@ -318,14 +331,16 @@ class ModelWorker(QObject):
             attachments.states(),
         )
 
-    def _apply_pending(self) -> None:
+    def _apply_pending(self) -> bool:
+        """Attach and detach what was left, if anything was."""
         with self._pending_lock:
             specs, self._pending = self._pending, None
             again, self._again = self._again, frozenset()
         if specs is None or self._attachments is None:
-            return
+            return False
         self._attachments.apply(specs, again)
         self.hooksChanged.emit(self._attachments.report())
+        return True
 
     def _on_record(self, record: Any) -> None:
         if self._recording is not None:
