@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mi_crow_gui.document.site_pattern import compile_pattern
+from core_hooks.model.site_pattern import compile_pattern
 
 if TYPE_CHECKING:
     from core_hooks.model.records import ModuleRecord, ModuleTree

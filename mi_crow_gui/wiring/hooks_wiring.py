@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from core_hooks.model.site_pattern import matching_sites
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
-from mi_crow_gui.document.site_pattern import matching_sites
 from mi_crow_gui.itemmodels.hooks_table_model import HookRow
 
 if TYPE_CHECKING:

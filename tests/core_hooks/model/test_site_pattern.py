@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_crow_gui.document.site_pattern import compile_pattern, matching_sites
+from core_hooks.model.site_pattern import compile_pattern, matching_sites
 
 NAMES = [
     "",
