@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,8 @@ from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.run import HookRun
 from core_hooks.hooks.stop_after import StopAfter
 from core_hooks.model.architecture import kind_of
-from core_hooks.model.forward import call, decoder_start, input_device
+from core_hooks.model.forward import call
+from core_hooks.model.inputs import decoder_start, input_device, pad_id, parameters_of
 
 if TYPE_CHECKING:
     import threading
@@ -60,9 +60,9 @@ class CorpusForward:
         self._held = ExitStack()
         self._run: HookRun | None = None
         self._device = input_device(opened)
-        self._takes = _parameters(opened.model)
+        self._takes = parameters_of(opened.model)
         self.pads = "attention_mask" in self._takes
-        self._pad = _padding_id(opened)
+        self._pad = pad_id(opened)
 
     def __enter__(self) -> CorpusForward:
         model = self._opened.model
@@ -168,18 +168,3 @@ class CorpusForward:
             detector.begin(batch * longest, kept)
         _, stopped = call(self._opened, inputs)
         return stopped != "cancelled" and not self._cancel.is_set()
-
-
-def _parameters(model: torch.nn.Module) -> frozenset[str]:
-    try:
-        return frozenset(inspect.signature(model.forward).parameters)
-    except (TypeError, ValueError):
-        return frozenset()
-
-
-def _padding_id(opened: OpenedModel) -> int:
-    for name in ("pad_token_id", "eos_token_id"):
-        value = getattr(opened.tokenizer, name, None)
-        if isinstance(value, int):
-            return value
-    return 0

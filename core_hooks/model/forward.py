@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,15 +11,35 @@ import torch
 
 from core_hooks.hooks.errors import HookError, RunCancelled, StopForward
 from core_hooks.model.architecture import kind_of, one_line
+from core_hooks.model.batch import TokenBatch
 from core_hooks.model.errors import ModelError
+from core_hooks.model.estimate import free_memory
+from core_hooks.model.inputs import decoder_start, ids_tensor, input_device, model_inputs, parameters_of
 from core_hooks.model.prompt import token_text
 from core_hooks.model.tokens import Candidate, TokenSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opened import OpenedModel
+
+__all__ = [
+    "ForwardResult",
+    "call",
+    "cut_short",
+    "decoder_start",
+    "describe",
+    "forward",
+    "forward_batch",
+    "ids_tensor",
+    "input_device",
+    "logits_of",
+    "model_inputs",
+    "nothing",
+    "token_losses",
+    "top_candidates",
+]
 
 Stopped = Literal["", "early", "cancelled"]
 CANDIDATES = 10
@@ -80,15 +99,84 @@ def forward(
     ModelError
         The model fails on these tokens.
     """
-    count = len(tokens) if tokens is not None else 0
-    inputs = model_inputs(opened, tokens)
+    if tokens is not None:
+        return forward_batch(opened, (tokens,), run=run, on_logits=on_logits)[0]
+    output, stopped = call(opened, model_inputs(opened, None))
+    if output is None:
+        return cut_short(0, stopped)
+    tell_logits(output, None, on_logits)
+    return describe(opened, None, output)
+
+
+def forward_batch(
+    opened: OpenedModel,
+    rows: Sequence[TokenSequence],
+    *,
+    run: HookRun | None = None,
+    on_logits: Callable[[torch.Tensor], None] | None = None,
+) -> tuple[ForwardResult, ...]:
+    """Run the model once over several sequences together, shorter ones padded on the right.
+
+    Parameters
+    ----------
+    rows
+        At least one. Hooks see ``[rows, longest, channels]``; columns behind the end of a row are padding.
+    run
+        The run that the hooks belong to, already entered by the caller.
+    on_logits
+        Called with the logits ``[rows, longest, vocabulary]``, if the model gives any.
+
+    Returns
+    -------
+    tuple of ForwardResult
+        One a row: what `forward` says of it alone, to the rounding of the model's dtype.
+
+    Raises
+    ------
+    ModelError
+        The model fails on these tokens, can't be told what is padding, or the logits would not fit into memory.
+    """
+    batch = TokenBatch(tuple(rows))
+    inputs = model_inputs(opened, batch)
+    check_memory(opened, batch)
+    if len(rows) > 1 and "use_cache" in parameters_of(opened.model):
+        # Nobody goes on from here, and what is remembered of a large batch is larger than its logits.
+        inputs["use_cache"] = False
     output, stopped = call(opened, inputs)
     if output is None:
-        return cut_short(count, stopped)
-    logits = logits_of(output)
-    if on_logits is not None and logits is not None:
-        on_logits(logits)
-    return describe(opened, tokens, output)
+        return tuple(cut_short(len(row), stopped) for row in rows)
+    tell_logits(output, None, on_logits)
+    return tuple(describe(opened, row, output, place, batch) for place, row in enumerate(rows))
+
+
+def tell_logits(output: Any, fed: int | None, on_logits: Callable[[torch.Tensor], None] | None) -> None:
+    """Hand on the logits of the `fed` tokens that came last, None meaning all of them."""
+    logits = logits_of(output) if on_logits is not None else None
+    if logits is not None and on_logits is not None:
+        # A model without a memory gives those of the whole sequence again.
+        on_logits(logits if fed is None else logits[:, -fed:])
+
+
+def check_memory(opened: OpenedModel, batch: TokenBatch, more: int = 0) -> None:
+    """Raise a ModelError when the logits of a batch alone would not fit into the memory that is free.
+
+    Without it a system that promises more memory than it has would end the whole program in the middle of a forward.
+    `more` is how many bytes are needed besides.
+    """
+    if len(batch.rows) < 2:
+        return
+    summary = opened.summary
+    size = next(opened.model.parameters(), torch.empty(0)).element_size()
+    one = batch.width * (summary.vocabulary * size + 4 * summary.width * size)
+    device = str(input_device(opened))
+    free = free_memory(device)
+    needed = one * len(batch.rows) + more
+    if needed > free:
+        fit = max(1, int(len(batch.rows) * free / needed))
+        raise ModelError(
+            f"{len(batch.rows)} prompts of up to {batch.width:,} tokens need about {needed / 2**30:.1f} GiB on "
+            f"{device} for their logits, and {free / 2**30:.1f} GiB are free: run about {fit} at a time."
+        )
 
 
 def call(opened: OpenedModel, inputs: dict[str, Any]) -> tuple[Any, Stopped]:
@@ -108,87 +196,51 @@ def call(opened: OpenedModel, inputs: dict[str, Any]) -> tuple[Any, Stopped]:
         return None, "early"
     except HookError:
         raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise ModelError(
-            f"There is not enough memory on {opened.summary.device} for this forward; shorten the prompt."
-        ) from error
     except Exception as error:
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error):
+            raise ModelError(
+                f"There is not enough memory on {opened.summary.device} for this forward; use a shorter prompt, or a "
+                "smaller batch."
+            ) from error
         name = opened.summary.architecture
         raise ModelError(f"{name} can't be run on this: {type(error).__name__}: {one_line(error)}.") from error
 
 
-def model_inputs(opened: OpenedModel, tokens: TokenSequence | None) -> dict[str, Any]:
-    """Return the keyword arguments with which the model is called on `tokens`; positional ones under ``"*"``."""
-    model = opened.model
-    if tokens is None:
-        example = opened.example_inputs
-        if example is None:
-            raise ModelError(f"{opened.summary.name} needs tokens: type a prompt.")
-        return dict(example) if isinstance(example, Mapping) else {"*": _as_tuple(example)}
-    if opened.example_inputs is not None and not hasattr(model, "config"):
-        return {"*": (ids_tensor(opened, tokens.ids),)}
-    main = getattr(model, "main_input_name", "input_ids")
-    if main != "input_ids":
-        raise ModelError(f"{opened.summary.architecture} takes {main}, not tokens; run it on example inputs instead.")
-    ids = ids_tensor(opened, tokens.ids)
-    if not hasattr(model, "config"):
-        return {"*": (ids,)}
-    inputs: dict[str, Any] = {"input_ids": ids}
-    if kind_of(model) == "seq2seq":
-        inputs["decoder_input_ids"] = ids_tensor(opened, (decoder_start(model),))
-    return inputs
-
-
-def ids_tensor(opened: OpenedModel, ids: tuple[int, ...]) -> torch.Tensor:
-    """Return token ids as an int64 tensor of shape [1, tokens] where the model takes its input."""
-    return torch.tensor([ids], dtype=torch.long, device=input_device(opened))
-
-
-def input_device(opened: OpenedModel) -> torch.device:
-    """Return the device of the first parameter, which is the embedding's also when a model is spread out."""
-    first = next(opened.model.parameters(), None)
-    return first.device if first is not None else torch.device("cpu")
-
-
-def decoder_start(model: Any) -> int:
-    """Return the token with which the decoder of an encoder-decoder begins."""
-    for holder in (getattr(model, "generation_config", None), model.config):
-        for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
-            value = getattr(holder, name, None)
-            if isinstance(value, int):
-                return value
-    return 0
-
-
 def logits_of(output: Any) -> torch.Tensor | None:
-    """Return the logits [1, tokens, vocabulary] in a model's output, or None when it has none."""
+    """Return the logits [rows, tokens, vocabulary] in a model's output, or None when it has none."""
     logits = getattr(output, "logits", None)
     if logits is None and isinstance(output, torch.Tensor):
         logits = output
     return logits if isinstance(logits, torch.Tensor) and logits.dim() == 3 else None
 
 
-def describe(opened: OpenedModel, tokens: TokenSequence | None, output: Any) -> ForwardResult:
-    """Return what `output`, the model's own, says about `tokens`."""
+def describe(
+    opened: OpenedModel, tokens: TokenSequence | None, output: Any, place: int = 0, batch: TokenBatch | None = None
+) -> ForwardResult:
+    """Return what `output`, the model's own, says about `tokens`, which are row `place` of `batch`."""
     count = len(tokens) if tokens is not None else 0
     logits = logits_of(output)
     name = opened.summary.architecture
     if logits is None or tokens is None:
         return nothing(count, (f"No losses and no next token: {name} gives no logits over a vocabulary.",))
+    logits = logits[place]
+    if batch is not None and logits.shape[0] == batch.width:
+        span = batch.spans[place]
+        logits = logits[span.start : span.stop]
     kind = kind_of(opened.model)
     lacks: tuple[str, ...] = ()
     if kind == "masked":
         lacks = ("No losses: a masked language model does not predict the next token.",)
         at = _first_mask(opened, tokens)
-        row = logits[0, at] if at >= 0 else None
+        row = logits[at] if at >= 0 else None
         losses = _no_losses(count)
     elif kind == "seq2seq":
         lacks = ("No losses for the prompt: an encoder-decoder predicts only what its decoder writes.",)
-        at, row, losses = 0, logits[0, -1], _no_losses(count)
-    elif logits.shape[1] != count:
-        return nothing(count, (f"No losses: {name} gives {logits.shape[1]} rows of logits for {count} tokens.",))
+        at, row, losses = 0, logits[-1], _no_losses(count)
+    elif logits.shape[0] != count:
+        return nothing(count, (f"No losses: {name} gives {logits.shape[0]} rows of logits for {count} tokens.",))
     else:
-        at, row, losses = count, logits[0, -1], token_losses(logits[0], tokens.ids)
+        at, row, losses = count, logits[-1], token_losses(logits, tokens.ids)
     if row is not None and bool(torch.isnan(row).any()):
         lacks += ("The logits hold NaN, so there is no next token; look at what the controllers return.",)
         row = None
@@ -246,7 +298,3 @@ def _no_losses(count: int) -> np.ndarray:
 def _frozen(values: np.ndarray) -> np.ndarray:
     values.flags.writeable = False
     return values
-
-
-def _as_tuple(example: Any) -> tuple[Any, ...]:
-    return example if isinstance(example, tuple) else (example,)

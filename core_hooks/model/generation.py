@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from core_hooks.model.architecture import kind_of
+from core_hooks.model.batch import TokenBatch, row_seed
 from core_hooks.model.errors import ModelError
 from core_hooks.model.forward import (
     ForwardResult,
     call,
+    check_memory,
     cut_short,
-    decoder_start,
     describe,
     forward,
-    ids_tensor,
+    forward_batch,
     logits_of,
-    model_inputs,
+    tell_logits,
     top_candidates,
 )
+from core_hooks.model.memory import Memory
 from core_hooks.model.prompt import continuation, token_text
 from core_hooks.model.summary import context_length
 from core_hooks.model.tokens import GenerationSettings, TokenSequence, TokenStep
@@ -32,11 +34,9 @@ if TYPE_CHECKING:
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opened import OpenedModel
 
-__all__ = ["ForwardResult", "GenerationResult", "forward", "generate"]
+__all__ = ["ForwardResult", "GenerationResult", "forward", "forward_batch", "generate", "generate_batch"]
 
 Stopped = Literal["length", "eos", "cancelled", "context", "early"]
-# Under these names models return what they remember, and take it back.
-_MEMORIES = ("past_key_values", "cache_params", "state", "mems")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,99 +81,135 @@ def generate(
     ModelError
         The architecture can't generate, or a step gave logits from which no token can be chosen.
     """
+
+    def first_of(steps: Sequence[TokenStep | None]) -> None:
+        if steps[0] is not None:
+            on_step(steps[0])
+
+    return generate_batch(opened, (tokens,), settings, cancel=cancel, on_step=first_of, run=run, on_logits=on_logits)[0]
+
+
+def generate_batch(
+    opened: OpenedModel,
+    rows: Sequence[TokenSequence],
+    settings: GenerationSettings,
+    *,
+    cancel: threading.Event,
+    on_step: Callable[[Sequence[TokenStep | None]], None],
+    run: HookRun | None = None,
+    on_logits: Callable[[torch.Tensor], None] | None = None,
+) -> tuple[GenerationResult, ...]:
+    """Continue several sequences together, one token of each a forward; shorter ones are padded on the left.
+
+    Parameters
+    ----------
+    rows
+        At least one. A row that has ended is fed padding until the last one ends.
+    settings
+        ``max_new_tokens`` is of each row; the seed of a row is `core_hooks.model.batch.row_seed`.
+    on_step
+        Called with one token a row once they are chosen, before they are fed; None for rows that have ended.
+    cancel, run, on_logits
+        As for `generate`; logits are ``[rows, tokens, vocabulary]``.
+
+    Returns
+    -------
+    tuple of GenerationResult
+        One a row, as `generate` gives it for that row alone.
+
+    Raises
+    ------
+    ModelError
+        As `generate`, also when the model can't be told what is padding or the batch would not fit into memory.
+    """
     model = opened.model
     if kind_of(model) == "masked":
         raise ModelError(f"{opened.summary.architecture} fills in masks and can't generate; use Run.")
-    sampler = _Sampler(settings)
-    memory = _Memory(opened, tokens)
+    # The decoder of an encoder-decoder begins at the same place in every row: only its encoder sees padding.
+    batch = TokenBatch(tuple(rows), "right" if kind_of(model) == "seq2seq" else "left")
+    memory = Memory(opened, batch)
+    going = [_Row(opened, row, place, settings, memory) for place, row in enumerate(rows)]
     if run is not None:
         run.step = 0
     if cancel.is_set():
-        return GenerationResult(cut_short(len(tokens), "cancelled"), (), "cancelled")
-    output, stopped = call(opened, memory.first())
+        return tuple(row.ended(cut_short(len(row.tokens), "cancelled"), "cancelled") for row in going)
+    inputs = memory.first()
+    check_memory(opened, batch, memory.cache_bytes(settings.max_new_tokens))
+    output, stopped = call(opened, inputs)
     if output is None:
-        return GenerationResult(cut_short(len(tokens), stopped), (), stopped or "early")
-    prompt = describe(opened, tokens, output)
-    _tell(output, len(tokens), on_logits)
+        return tuple(row.ended(cut_short(len(row.tokens), stopped), stopped or "early") for row in going)
+    prompts = tuple(describe(opened, row, output, place, batch) for place, row in enumerate(rows))
+    tell_logits(output, batch.width, on_logits)
     ends = _end_tokens(opened)
     limit = context_length(getattr(model, "config", None))
-    steps: list[TokenStep] = []
     for number in range(1, settings.max_new_tokens + 1):
         logits = logits_of(output)
         if logits is None:
             raise ModelError(f"{opened.summary.architecture} gives no logits over a vocabulary, so it can't generate.")
-        step = _choose(opened, logits[0, -1], sampler, number, len(tokens) + number - 1, memory.ids)
-        steps.append(step)
-        on_step(step)
-        if step.token_id in ends:
-            return GenerationResult(prompt, tuple(steps), "eos")
-        if number == settings.max_new_tokens:
+        on_step([row.choose(logits[place, -1], number) for place, row in enumerate(going)])
+        for row in going:
+            row.end_if(row.steps[-1].token_id in ends, "eos")
+            row.end_if(number == settings.max_new_tokens, "length")
+            row.end_if(bool(limit) and row.length >= limit, "context")
+            row.end_if(cancel.is_set(), "cancelled")
+        if all(row.stopped for row in going):
             break
-        if limit and memory.length >= limit:
-            return GenerationResult(prompt, tuple(steps), "context")
-        if cancel.is_set():
-            return GenerationResult(prompt, tuple(steps), "cancelled")
         if run is not None:
             run.step = number
-        output, stopped = call(opened, memory.next(output, step.token_id))
+        output, stopped = call(opened, memory.next(output, [row.fed for row in going]))
         if output is None:
-            return GenerationResult(prompt, tuple(steps), stopped or "early")
-        _tell(output, 1, on_logits)
-    return GenerationResult(prompt, tuple(steps), "length")
+            for row in going:
+                row.end_if(True, stopped or "early")
+            break
+        tell_logits(output, 1, on_logits)
+    return tuple(row.ended(prompt) for row, prompt in zip(going, prompts, strict=True))
 
 
-def _tell(output: Any, fed: int, on_logits: Callable[[torch.Tensor], None] | None) -> None:
-    logits = logits_of(output) if on_logits is not None else None
-    if logits is not None and on_logits is not None:
-        # A model without a memory gives those of the whole sequence again.
-        on_logits(logits[:, -fed:])
+class _Row:
+    """One sequence that is being continued."""
 
-
-class _Memory:
-    """The inputs of each forward: the whole prompt first, then one token and what the model remembers.
-
-    A model that remembers nothing is given the whole sequence every time.
-    """
-
-    def __init__(self, opened: OpenedModel, tokens: TokenSequence) -> None:
-        self._opened = opened
-        self._tokens = tokens
-        self._decodes = kind_of(opened.model) == "seq2seq"
-        self._ids = (decoder_start(opened.model),) if self._decodes else tokens.ids
-        self._encoded: Any = None
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """The sequence that is being continued."""
-        return self._ids
+    def __init__(
+        self, opened: OpenedModel, tokens: TokenSequence, place: int, settings: GenerationSettings, memory: Memory
+    ) -> None:
+        self.tokens = tokens
+        self.steps: list[TokenStep] = []
+        self.stopped: Stopped | Literal[""] = ""
+        self._opened, self._place, self._memory = opened, place, memory
+        self._alone = len(memory.rows) == 1
+        self._sampler = _Sampler(replace(settings, seed=row_seed(settings.seed, place)))
 
     @property
     def length(self) -> int:
-        """Tokens in the sequence that is being continued."""
-        return len(self._ids)
+        """Tokens that were fed in this row, padding not counted."""
+        return len(self._memory.rows[self._place])
 
-    def first(self) -> dict[str, Any]:
-        inputs = model_inputs(self._opened, self._tokens)
-        if hasattr(self._opened.model, "config"):
-            inputs["use_cache"] = True
-        return inputs
+    @property
+    def fed(self) -> int | None:
+        """The token to feed next, None once the row has ended."""
+        return None if self.stopped else self.steps[-1].token_id
 
-    def next(self, output: Any, token_id: int) -> dict[str, Any]:
-        self._ids = (*self._ids, token_id)
-        name = next((name for name in _MEMORIES if getattr(output, name, None) is not None), None)
-        ids = ids_tensor(self._opened, self._ids if name is None else (token_id,))
-        if not hasattr(self._opened.model, "config"):
-            return {"*": (ids,)}
-        inputs: dict[str, Any] = {"use_cache": True}
-        if name is not None:
-            inputs[name] = getattr(output, name)
-        if not self._decodes:
-            return inputs | {"input_ids": ids}
-        if self._encoded is None:
-            from transformers.modeling_outputs import BaseModelOutput
+    def choose(self, logits: torch.Tensor, number: int) -> TokenStep | None:
+        """Choose a token by the row's last logits; None once it has ended."""
+        if self.stopped:
+            return None
+        before = self._memory.rows[self._place]
+        at = len(self.tokens) + number - 1
+        try:
+            self.steps.append(_choose(self._opened, logits, self._sampler, number, at, before))
+        except ModelError as error:
+            if self._alone:
+                raise
+            raise ModelError(f"Prompt {self._place + 1}: {error}") from error
+        return self.steps[-1]
 
-            self._encoded = BaseModelOutput(last_hidden_state=output.encoder_last_hidden_state)
-        return inputs | {"encoder_outputs": self._encoded, "decoder_input_ids": ids}
+    def end_if(self, ends: bool, why: Stopped) -> None:
+        """End the row, if it has not ended for another reason."""
+        if ends and not self.stopped:
+            self.stopped = why
+
+    def ended(self, prompt: ForwardResult, why: Stopped = "length") -> GenerationResult:
+        """The row as a result; it ended for `why` unless it knows better."""
+        return GenerationResult(prompt, tuple(self.steps), self.stopped or why)
 
 
 class _Sampler:

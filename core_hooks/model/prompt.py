@@ -130,13 +130,14 @@ def _encode_ids(opened: OpenedModel, text: str) -> TokenSequence:
 
 
 def _check_ids(opened: OpenedModel, ids: Sequence[int]) -> None:
-    rows = _embedding_rows(opened)
+    rows = embedding_rows(opened)
     beyond = next((i for i in ids if rows and not 0 <= i < rows), None)
     if beyond is not None:
         raise ModelError(f"Token id {beyond} is not in this model's vocabulary, which goes from 0 to {rows - 1}.")
 
 
-def _embedding_rows(opened: OpenedModel) -> int:
+def embedding_rows(opened: OpenedModel) -> int:
+    """Return how many ids the model has an embedding for, 0 where that can't be told."""
     get = getattr(opened.model, "get_input_embeddings", None)
     try:
         weight = getattr(get(), "weight", None) if callable(get) else None
