@@ -66,6 +66,12 @@ def add_hooks(workspace: Workspace, hooks: Iterable[HookSpec], position: int | N
     return _changed(workspace, hooks=(*workspace.hooks[:at], *added, *workspace.hooks[at:]))
 
 
+def set_hooks(workspace: Workspace, hooks: Iterable[HookSpec]) -> Workspace:
+    """Have exactly these hooks, in this order; drafts stay."""
+    wanted = tuple(hooks)
+    return workspace if wanted == workspace.hooks else add_hooks(replace(workspace, hooks=()), wanted)
+
+
 def remove_hooks(workspace: Workspace, ids: Collection[str]) -> Workspace:
     """Remove hooks; drafts typed for their sites stay."""
     gone = frozenset(ids)

@@ -11,12 +11,13 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from mi_crow_gui.document import formatting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
 NUMBER_ROLE = Qt.ItemDataRole.UserRole + 1
 PROMPT_ROLE = Qt.ItemDataRole.UserRole + 2
+PIN_ROLE = Qt.ItemDataRole.UserRole + 3
 _NOWHERE = QModelIndex()
 _MOST = 500
 _STOPPED = {"cancelled": "stopped", "failed": "failed", "context": "context full"}
@@ -27,7 +28,8 @@ class HistoryRow:
     """One run as the list shows it.
 
     `kind` is "run", "generate" or "step"; `stopped` says how it ended, as `RunOutcome.stopped` does; `loss` is the
-    mean over the prompt in nats a token; `hooks` names what was attached, for the tooltip.
+    mean over the prompt in nats a token; `hooks` names what was attached and `settings` what was chosen, for the
+    tooltip.
     """
 
     number: int
@@ -39,6 +41,7 @@ class HistoryRow:
     loss: float | None = None
     stopped: str = "done"
     hooks: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 class HistoryModel(QAbstractListModel):
@@ -47,6 +50,22 @@ class HistoryModel(QAbstractListModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows: list[HistoryRow] = []
+        self._pins: dict[int, str] = {}
+        self._kept: frozenset[int] | None = None
+
+    def set_pins(self, pins: Mapping[int, str]) -> None:
+        """The letter of each pinned run, by its number."""
+        self._pins = dict(pins)
+        self._all_changed()
+
+    def set_kept(self, numbers: Collection[int]) -> None:
+        """The runs of which more than the settings is kept; before it is told, all of them."""
+        self._kept = frozenset(numbers)
+        self._all_changed()
+
+    def is_kept(self, number: int) -> bool:
+        """Whether more than the settings of a run is kept."""
+        return self._kept is None or number in self._kept
 
     def add(self, row: HistoryRow) -> None:
         """Put the newest run on top; a run with the same number is replaced, the oldest beyond 500 is forgotten."""
@@ -81,15 +100,28 @@ class HistoryModel(QAbstractListModel):
         if row is None:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return f"{_summary(row)}\n{_one_line(row.prompt) or '(no prompt)'}"
+            return f"{self._summary(row)}\n{_one_line(row.prompt) or '(no prompt)'}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            hooks = "\n".join(("", "", *row.hooks)) if row.hooks else ""
-            return f"{row.prompt}{row.generated}{hooks}"
+            parts = [f"{row.prompt}{row.generated}", "\n".join(row.settings), "\n".join(row.hooks)]
+            if not self.is_kept(row.number):
+                parts.append("What it captured is not kept any more: restore its settings and run it again.")
+            return "\n\n".join(part for part in parts if part)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{_summary(row)}, {_one_line(row.prompt)}"
+            pin = self._pins.get(row.number)
+            return f"{f'Run {pin}, ' if pin else ''}{self._summary(row)}, {_one_line(row.prompt)}"
+        if role == PIN_ROLE:
+            return self._pins.get(row.number, "")
         if role == NUMBER_ROLE:
             return row.number
         return row.prompt if role == PROMPT_ROLE else None
+
+    def _summary(self, row: HistoryRow) -> str:
+        words = _summary(row)
+        return words if self.is_kept(row.number) else f"{words} · settings only"
+
+    def _all_changed(self) -> None:
+        if self._rows:
+            self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
 
 
 def _summary(row: HistoryRow) -> str:

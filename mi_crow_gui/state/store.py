@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from core_hooks.model.reference import ModelReference
     from core_hooks.model.tokens import GenerationSettings
+    from mi_crow_gui.document.hook_spec import HookSpec
 
 UNDO_LIMIT = 200
 TYPING_PAUSE = 2.0  # seconds without a key after which typing becomes a new step of undo
@@ -159,6 +160,13 @@ class DocumentStore(QObject):
     def detach_all(self) -> None:
         """Take every hook off."""
         self.detach([hook.id for hook in self._workspace.hooks])
+
+    def restore(self, text: str, *, prompt: str, generation: GenerationSettings, hooks: Iterable[HookSpec]) -> None:
+        """Have this prompt, these settings and exactly these hooks again, in one step of undo named `text`."""
+        with self.one_step(text):
+            self.set_prompt(prompt)
+            self.set_generation(generation)
+            self._edit(text, edits.set_hooks(self._workspace, hooks))
 
     def set_enabled(self, ids: Collection[str], enabled: bool) -> None:
         """Switch hooks on or off; unreviewed code (`trusted` False) stays off until `trust`."""

@@ -147,6 +147,23 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Look for hooks left on the model", words="hooks leak verify",
     ),
     ActionSpec(
+        "pinA", "Pin as &A", "pin-a", "&Model/R&uns", 3, "Keep the run selected in the history as A",
+        ("Ctrl+Alt+A",), enabled=False, words="keep history compare",
+    ),
+    ActionSpec(
+        "pinB", "Pin as &B", "pin-b", "&Model/R&uns", 3, "Keep the run selected in the history as B",
+        ("Ctrl+Alt+B",), enabled=False, words="keep history compare",
+    ),
+    ActionSpec(
+        "unpinRuns", "&Unpin A and B", "unpin", "&Model/R&uns", 3, "Let go of both pinned runs; the history keeps them",
+        enabled=False, words="release history",
+    ),
+    ActionSpec(
+        "compareRuns", "&Compare runs A and B", "compare-runs", "&Model/R&uns", 3,
+        "Compare the pinned runs, or the two newest, token by token", ("Ctrl+Shift+R",), enabled=False,
+        words="difference prompts kl divergence history",
+    ),
+    ActionSpec(
         "layoutInspect", "&Inspect", "layout-inspect", "&View/&Layout", 0, "Tree and hooks left, inspector right",
         ("Ctrl+1",), checkable=True, group="layout", words="preset default",
     ),

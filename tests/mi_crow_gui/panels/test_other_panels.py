@@ -194,9 +194,9 @@ def test_statistics_are_copied_with_their_names(qtbot):
     assert QGuiApplication.clipboard().text() == "Mean\t0.1\nMaximum\t3"
 
 
-def test_a_past_run_is_selected_and_its_prompt_asked_for(qtbot):
+def test_a_past_run_is_selected_and_its_settings_asked_for(qtbot):
     panel = make(qtbot, HistoryPanel)
-    selected, wanted = QSignalSpy(panel.runSelected), QSignalSpy(panel.promptRequested)
+    selected, wanted = QSignalSpy(panel.runSelected), QSignalSpy(panel.restoreRequested)
     panel.add_run(HistoryRow(1, "run", "one"))
     panel.add_run(HistoryRow(2, "run", "two"))
     view = panel.findChild(QListView, "historyList")
