@@ -74,7 +74,10 @@ def _parser() -> _Parser:
     tree = commands.add_parser("tree", help="the module hierarchy; reads no weights")
     tree.add_argument("--grep", metavar="G", help="only modules that match: a glob, or a word in name or class")
     run = commands.add_parser("run", help="run a prompt and capture layers")
-    run.add_argument("--prompt", required=True, metavar="T", help="the text, or token ids without a tokenizer")
+    run.add_argument(
+        "--prompt", action="append", required=True, metavar="T",
+        help="the text, or token ids without a tokenizer; given several times, the prompts go through together",
+    )  # fmt: skip
     run.add_argument("--generate", type=_count, default=0, metavar="N", help="continue by N tokens")
     run.add_argument("--layer", action="append", default=[], metavar="G", help="a dotted name or a glob; repeatable")
     run.add_argument("--out", metavar="DIR", help="write the captures to this new folder")

@@ -24,6 +24,7 @@ __all__ = [
     "VERSION",
     "CaptureError",
     "CaptureIndex",
+    "CapturedPrompt",
     "CapturedSite",
     "read_index",
     "read_site",
@@ -45,6 +46,16 @@ class CapturedSite:
     dropped: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CapturedPrompt:
+    """One prompt of a batch, generated tokens included; `column` is where the first lies in the tensors."""
+
+    text: str
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    column: int = 0
+
+
 def write_capture(
     folder: Path,
     sites: Sequence[CapturedSite],
@@ -54,6 +65,7 @@ def write_capture(
     tokens: Sequence[str],
     token_ids: Sequence[int],
     settings: dict[str, Any] | None = None,
+    batch: Sequence[CapturedPrompt] = (),
 ) -> Path:
     """Write a capture so that `folder` exists only once it is whole.
 
@@ -63,6 +75,8 @@ def write_capture(
         Must not exist yet. The files are written to a sibling named ``.<folder>.part`` and renamed.
     sites
         At least one.
+    batch
+        The prompts of a batch, in place of `prompt`, `tokens` and `token_ids`.
 
     Raises
     ------
@@ -102,9 +116,10 @@ def write_capture(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             finished=True,
             model=model,
-            prompts=[prompt],
-            tokens=list(tokens),
-            token_ids=list(token_ids),
+            prompts=[row.text for row in batch] or [prompt],
+            tokens=[text for row in batch for text in row.tokens] if batch else list(tokens),
+            token_ids=[token for row in batch for token in row.token_ids] if batch else list(token_ids),
+            batch=[{"tokens": len(row.tokens), "column": row.column} for row in batch],
             sites=rows,
             settings=settings or {},
             shards=[{"file": _SHARD, "bytes": nbytes, "crc32": checksum(part / _SHARD)}],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,8 @@ class SiteHistory:
     Parameters
     ----------
     budget
-        Bytes this site may hold. When it is full the oldest half is forgotten, and counted.
+        Bytes this site may hold. When it is full the oldest half of the tokens is forgotten, and counted. A batch that
+        alone is larger keeps its first prompts whole and none of the others; a single prompt keeps its last tokens.
     expected_tokens
         Tokens the run will have at most; the buffer is made that long at once if the budget allows.
     """
@@ -28,6 +30,7 @@ class SiteHistory:
     def __init__(self, budget: int, expected_tokens: int) -> None:
         self.budget = budget
         self.dropped = 0
+        self.dropped_prompts = 0
         self.first_token = 0
         self._expected = expected_tokens
         self._buffer: np.ndarray | None = None
@@ -45,8 +48,12 @@ class SiteHistory:
             self._append_other(record)
             return
         if record.step == 0 or not self._continues(record):
-            self._start(record)
+            started = self._start(record)
+            if started is None:
+                return
+            values = started
         assert self._buffer is not None
+        values = values[: len(self._buffer)]
         end = self._rows + values.shape[1]
         if end > self._buffer.shape[1]:
             self._make_room(values.shape[1])
@@ -75,22 +82,40 @@ class SiteHistory:
         buffer, values = self._buffer, record.values
         return (
             buffer is not None
-            and buffer.shape[0] == values.shape[0]
+            and buffer.shape[0] + self.dropped_prompts == values.shape[0]
             and buffer.shape[2] == values.shape[2]
             and buffer.dtype == values.dtype
             and record.first_token == self.first_token + self._rows
         )
 
-    def _start(self, record: CaptureRecord) -> None:
-        batch, tokens, channels = record.values.shape
-        row = max(1, batch * channels * record.values.itemsize)
-        wanted = max(tokens, self._expected - record.first_token)
-        # The pages of an empty array cost nothing until they are written.
-        rows = max(tokens, min(wanted, self.budget // row))
-        self._buffer = np.empty((batch, rows, channels), record.values.dtype)
-        self._rows = 0
+    def _start(self, record: CaptureRecord) -> np.ndarray | None:
+        """Make a buffer for what begins with a record; what is to be filed there, None if it is the buffer itself."""
+        values = record.values
+        prompts, tokens, channels = values.shape
+        one = max(1, tokens * channels * values.itemsize)
+        kept = max(1, min(prompts, self.budget // one))
+        self.dropped_prompts = max(0, prompts - kept)
+        row = max(1, kept * channels * values.itemsize)
+        lost = max(0, tokens - max(1, self.budget // row))
+        self.dropped += lost
+        self.first_token = record.first_token + lost
+        wanted = max(tokens - lost, self._expected - self.first_token)
+        rows = max(tokens - lost, min(wanted, self.budget // row))
         self._ends = []
-        self.first_token = record.first_token
+        if not lost and not self.dropped_prompts and rows == tokens:
+            # Nothing is to follow: it need not be held twice.
+            self._buffer, self._rows = values, tokens
+            self._ends.append((record.step, self.first_token + tokens))
+            return None
+        # The pages of an empty array cost nothing until they are written.
+        self._buffer = np.empty((min(kept, prompts), rows, channels), values.dtype)
+        self._rows = 0
+        if lost or self.dropped_prompts:
+            # Without what was left out, or it would be held after all.
+            values = values[:kept, lost:].copy()
+            values.flags.writeable = False
+            self.latest = replace(record, values=values)
+        return values
 
     def _make_room(self, incoming: int) -> None:
         """Move the newest half to a fresh buffer; views of the old one stay what they were."""

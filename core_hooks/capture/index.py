@@ -43,7 +43,11 @@ class CaptureIndex:
     settings
         How it was run (seed, temperature, run number, controllers; of a corpus batch size, context, ...).
     kind
-        ``"run"``: one prompt. ``"corpus"``: many texts, a row a token.
+        ``"run"``: one prompt, or a batch of them. ``"corpus"``: many texts, a row a token.
+    batch
+        Of a run over several prompts one mapping each: ``tokens`` is how many of `tokens`, which has one prompt behind
+        the other, are its, and ``column`` where the first of them lies along the token axis of the tensors
+        ``[prompts, columns, channels]``; what lies before and behind is padding.
     source
         Where the texts of a corpus came from.
     shards
@@ -65,10 +69,18 @@ class CaptureIndex:
     sites: list[dict[str, Any]]
     settings: dict[str, Any]
     kind: str = "run"
+    batch: list[dict[str, Any]] = field(default_factory=list)
     source: dict[str, Any] = field(default_factory=dict)
     shards: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def prompt_rows(self, number: int) -> range:
+        """Which of `tokens` are those of a prompt."""
+        if not self.batch:
+            return range(len(self.tokens))
+        first = sum(row["tokens"] for row in self.batch[:number])
+        return range(first, first + self.batch[number]["tokens"])
 
     @property
     def rows(self) -> int:
@@ -92,6 +104,7 @@ _TYPES: dict[str, type] = {
     "sites": list,
     "settings": dict,
     "kind": str,
+    "batch": list,
     "source": dict,
     "shards": list,
     "files": dict,
@@ -155,6 +168,7 @@ def _check(index: CaptureIndex, folder: Path) -> None:
     if index.kind not in ("run", "corpus"):
         raise CaptureError(f"'{folder}' is a capture of the unknown kind {index.kind!r}; update the inspector.")
     _check_texts(index, folder)
+    _check_batch(index, folder)
     for name, entry in index.files.items():
         _check_file(name, folder)
         _check_entry(entry, folder)
@@ -188,6 +202,16 @@ def _check_texts(index: CaptureIndex, folder: Path) -> None:
         raise CaptureError(f"The index of '{folder}' has tokens or prompts that are no text; it is damaged.")
     if not all(isinstance(token, int) and not isinstance(token, bool) for token in index.token_ids):
         raise CaptureError(f"The index of '{folder}' has token ids that are no numbers; it is damaged.")
+
+
+def _check_batch(index: CaptureIndex, folder: Path) -> None:
+    if not index.batch:
+        return
+    sane = all(
+        isinstance(row, dict) and _is_count(row.get("tokens")) and _is_count(row.get("column")) for row in index.batch
+    )
+    if not sane or len(index.batch) != len(index.prompts) or sum(row["tokens"] for row in index.batch) != index.rows:
+        raise CaptureError(f"The index of '{folder}' does not tell the prompts of its batch apart; it is damaged.")
 
 
 def _check_entry(entry: object, folder: Path) -> None:

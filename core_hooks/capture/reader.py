@@ -172,11 +172,14 @@ class Capture:
 
     def positions(self, start: int, stop: int) -> np.ndarray:
         """Positions of rows in their texts, int32."""
-        return self._table("rows.position", range(self.rows), start, stop)
+        of_run = [place for rows in self._prompts() for place in range(len(rows))]
+        return self._table("rows.position", of_run, start, stop)
 
     def text_numbers(self, start: int, stop: int) -> np.ndarray:
         """Number of the text of each row, int32."""
-        return self._table("rows.text", [0] * self.rows, start, stop)
+        prompts = self._prompts()
+        of_run = np.repeat(np.arange(len(prompts)), [len(rows) for rows in prompts])
+        return self._table("rows.text", of_run, start, stop)
 
     def token_texts(self, start: int, stop: int) -> list[str]:
         """The text of each row's token."""
@@ -211,7 +214,7 @@ class Capture:
         """Number of a text in its source, from 0."""
         self._check_text(number)
         if self.index.kind == "run":
-            return 0
+            return number
         at = self._shard_of_text(number)
         records = self._tensor(self.index.shards[at]["file"], "texts.record")
         return int(records[number - self._first_texts[at]])
@@ -220,7 +223,7 @@ class Capture:
         """Rows of a text."""
         self._check_text(number)
         if self.index.kind == "run":
-            return range(self.rows)
+            return self.index.prompt_rows(number)
         at = self._shard_of_text(number)
         start = stop = None
         for shard in range(at, len(self.index.shards)):
@@ -238,6 +241,10 @@ class Capture:
     def row_at(self, row: int) -> tuple[int, int]:
         """Text number and position of a row."""
         return int(self.text_numbers(row, row + 1)[0]), int(self.positions(row, row + 1)[0])
+
+    def _prompts(self) -> list[range]:
+        """Rows of each prompt of a run."""
+        return [self.index.prompt_rows(number) for number in range(self.texts)] if self.index.kind == "run" else []
 
     def _spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Shards that hold rows `start` to `stop`, and which of their rows."""
@@ -267,9 +274,16 @@ class Capture:
 
     def _run_values(self, site: StoredSite) -> np.ndarray:
         view = self._tensor(site.file, site.tensor)
+        batch = self.index.batch
         expected = (1, site.rows, *site.row_shape)
+        if batch:
+            expected = (len(batch), max(row["column"] + row["tokens"] for row in batch), *site.row_shape)
         if view.shape != expected:
             raise CaptureError(f"'{self.folder}' holds '{site.site}' as {list(view.shape)}, not {list(expected)}.")
+        if batch:
+            # Prompt behind prompt, without what was padding.
+            spans = ((row["column"], row["column"] + row["tokens"]) for row in batch)
+            view = np.concatenate([values[start:stop] for values, (start, stop) in zip(view, spans, strict=True)])
         return view.reshape(site.rows, site.channels)
 
     def _table(self, name: str, of_run: Any, start: int, stop: int) -> np.ndarray:
@@ -331,6 +345,21 @@ def _sites(index: CaptureIndex) -> Iterator[StoredSite]:
         stored = row.get("stored_dtype", row["dtype"])
         if index.kind == "corpus":
             yield StoredSite(row["site"], row["stage"], row["dtype"], stored, shape[1:], row["tensor"], 0, index.rows)
+        elif index.batch:
+            # Where some token has no values, as the last of a generation, rows can't be told by tokens.
+            columns = max(entry["column"] + entry["tokens"] for entry in index.batch)
+            if len(shape) >= 3 and shape[:2] == (len(index.batch), columns) and not row.get("first_token", 0):
+                yield StoredSite(
+                    row["site"],
+                    row["stage"],
+                    row["dtype"],
+                    stored,
+                    shape[2:],
+                    row["tensor"],
+                    0,
+                    index.rows,
+                    row["file"],
+                )
         elif len(shape) >= 3 and shape[0] == 1:
             first = int(row.get("first_token", 0))
             if first + shape[1] <= len(index.tokens):

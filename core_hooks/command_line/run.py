@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, reference: ModelReference, progress: Any) -> None:
-    """Run a prompt, capture the layers asked for, print their statistics and write them when asked to."""
-    from core_hooks.capture.folder import CaptureError, write_capture
-    from core_hooks.model.generation import forward, generate
+    """Run prompts, capture the layers asked for, print their statistics and write them when asked to."""
+    from core_hooks.capture.folder import CapturedPrompt, CaptureError, write_capture
+    from core_hooks.model.architecture import kind_of
+    from core_hooks.model.batch import TokenBatch, encode_batch
+    from core_hooks.model.generation import forward_batch, generate_batch
     from core_hooks.model.opening import open_model
-    from core_hooks.model.prompt import decode, encode
+    from core_hooks.model.prompt import decode
     from core_hooks.model.tokens import GenerationSettings
 
     if arguments.out is not None and not arguments.layer:
@@ -36,40 +38,67 @@ def run(arguments: argparse.Namespace, reference: ModelReference, progress: Any)
         raise CommandError(f"{arguments.out} exists already; choose another folder for the capture.")
     opened = open_model(reference, on_progress=progress)
     sites = select(arguments.layer, opened.tree)
-    tokens = encode(opened, arguments.prompt)
+    rows = encode_batch(opened, arguments.prompt)
     settings = GenerationSettings(arguments.generate, arguments.temperature, arguments.top_k, arguments.seed)
     progress(_stage("Running"))
-    steps: tuple[TokenStep, ...] = ()
-    with _Capturing(opened, sites, len(tokens), arguments.generate) as capturing:
+    with _Capturing(opened, sites, max(map(len, rows)), arguments.generate) as capturing:
         if arguments.generate:
-            result = generate(
-                opened, tokens, settings, cancel=threading.Event(), on_step=lambda step: None, run=capturing.run
+            results = generate_batch(
+                opened, rows, settings, cancel=threading.Event(), on_step=lambda steps: None, run=capturing.run
             )
-            prompt, steps = result.prompt, result.steps
+            ran = [_Ran(tokens, result.prompt, result.steps) for tokens, result in zip(rows, results, strict=True)]
         else:
-            prompt = forward(opened, tokens, run=capturing.run)
+            prompts = forward_batch(opened, rows, run=capturing.run)
+            ran = [_Ran(tokens, prompt) for tokens, prompt in zip(rows, prompts, strict=True)]
     progress.end()
     captured = capturing.captured()
-    generated = [step.token_id for step in steps]
+    spans = TokenBatch(rows, "left" if arguments.generate and kind_of(opened.model) != "seq2seq" else "right").spans
     if arguments.out is not None:
+        several = [
+            CapturedPrompt(text, row.texts, row.ids, span.start)
+            for text, row, span in zip(arguments.prompt, ran, spans, strict=True)
+        ]
         try:
             write_capture(
                 Path(arguments.out),
                 captured,
                 model={key: value for key, value in asdict(opened.summary).items() if key != "reference"},
-                prompt=arguments.prompt,
-                tokens=[*tokens.texts, *(step.text for step in steps)],
-                token_ids=[*tokens.ids, *generated],
+                prompt=arguments.prompt[0],
+                tokens=ran[0].texts,
+                token_ids=ran[0].ids,
                 settings=asdict(settings),
+                batch=several if len(several) > 1 else (),
             )
         except CaptureError as error:
             raise CommandError(str(error)) from error
+    real = _real(captured, ran, spans)
     if arguments.json:
-        print_json(_as_json(opened, tokens, prompt, steps, decode(opened, generated), captured))
+        print_json(_as_json(opened, ran, captured, real))
         return
-    _print(prompt, decode(opened, [*tokens.ids, *generated]) if steps else None, captured)
+    for number, row in enumerate(ran, 1):
+        if len(ran) > 1:
+            print(f"{'' if number == 1 else chr(10)}prompt {number}: {arguments.prompt[number - 1]}")
+        _print(row.prompt, decode(opened, row.ids) if row.steps else None)
+    _print_captured(captured, real)
     if arguments.out is not None:
         print(f"\nThe capture is in {arguments.out}.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ran:
+    """One prompt and what came of it."""
+
+    tokens: TokenSequence
+    prompt: ForwardResult
+    steps: tuple[TokenStep, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (*self.tokens.texts, *(step.text for step in self.steps))
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return (*self.tokens.ids, *(step.token_id for step in self.steps))
 
 
 _UNLIMITED = 1 << 62  # bytes: what was asked for is kept whole
@@ -117,7 +146,27 @@ class _Capturing:
         return found
 
 
-def _print(prompt: ForwardResult, text: str | None, captured: list[CapturedSite]) -> None:
+def _real(captured: list[CapturedSite], ran: list[_Ran], spans: tuple[range, ...]) -> list[np.ndarray]:
+    """Return the values of each site that are of tokens; those of a batch prompt behind prompt, without padding."""
+    import numpy as np
+
+    from core_hooks.capture.prompt_values import prompt_values
+
+    if len(ran) == 1:
+        return [site.values for site in captured]
+    found = []
+    for site in captured:
+        parts = []
+        for number, (row, span) in enumerate(zip(ran, spans, strict=True)):
+            # A step puts its token behind the longest prompt, whatever the length of this one.
+            whole = range(span.start, span.start + len(row.texts))
+            part = prompt_values(site.values, number, len(ran), whole, site.first_token)
+            parts += [part[0].reshape(-1, site.values.shape[-1])] if part is not None else []
+        found.append(np.concatenate(parts) if parts else site.values)
+    return found
+
+
+def _print(prompt: ForwardResult, text: str | None) -> None:
     if text is not None:
         print(text)
     else:
@@ -126,45 +175,54 @@ def _print(prompt: ForwardResult, text: str | None, captured: list[CapturedSite]
             print_table(("next token", "probability", "logit"), rows, numbers=("probability", "logit"))
     for lack in prompt.lacks:
         print(lack)
-    if captured:
-        print()
-        header = ("site", "shape", "dtype", "mean", "std", "min", "max")
-        print_table(
-            header,
-            [
-                (
-                    c.site or "(model)",
-                    "×".join(map(str, c.values.shape)),
-                    c.dtype,
-                    *(f"{number:.4g}" for number in statistics(c.values).values()),
-                )
-                for c in captured
-            ],
-            numbers=header[3:],
-        )
+
+
+def _print_captured(captured: list[CapturedSite], real: list[np.ndarray]) -> None:
+    if not captured:
+        return
+    print()
+    header = ("site", "shape", "dtype", "mean", "std", "min", "max")
+    print_table(
+        header,
+        [
+            (
+                c.site or "(model)",
+                "×".join(map(str, c.values.shape)),
+                c.dtype,
+                *(f"{number:.4g}" for number in statistics(values).values()),
+            )
+            for c, values in zip(captured, real, strict=True)
+        ],
+        numbers=header[3:],
+    )
 
 
 def _as_json(
-    opened: OpenedModel,
-    tokens: TokenSequence,
-    prompt: ForwardResult,
-    steps: tuple[TokenStep, ...],
-    text: str,
-    captured: list[CapturedSite],
+    opened: OpenedModel, ran: list[_Ran], captured: list[CapturedSite], real: list[np.ndarray]
 ) -> dict[str, Any]:
+    model = {key: value for key, value in asdict(opened.summary).items() if key != "reference"}
+    captures = [
+        {"site": c.site, "shape": list(c.values.shape), "dtype": c.dtype, **statistics(values)}
+        for c, values in zip(captured, real, strict=True)
+    ]
+    if len(ran) == 1:
+        return {"model": model, **_row_as_json(opened, ran[0]), "captures": captures}
+    return {"model": model, "prompts": [_row_as_json(opened, row) for row in ran], "captures": captures}
+
+
+def _row_as_json(opened: OpenedModel, row: _Ran) -> dict[str, Any]:
+    from core_hooks.model.prompt import decode
+
+    tokens, prompt = row.tokens, row.prompt
     return {
-        "model": {key: value for key, value in asdict(opened.summary).items() if key != "reference"},
         "tokens": [
             {"id": i, "text": t, "loss": float(loss)}
             for i, t, loss in zip(tokens.ids, tokens.texts, prompt.losses, strict=True)
         ],
         "candidates": [asdict(candidate) for candidate in prompt.candidates],
         "lacks": list(prompt.lacks),
-        "generated": [{"id": step.token_id, "text": step.text, "probability": step.probability} for step in steps],
-        "text": text,
-        "captures": [
-            {"site": c.site, "shape": list(c.values.shape), "dtype": c.dtype, **statistics(c.values)} for c in captured
-        ],
+        "generated": [{"id": step.token_id, "text": step.text, "probability": step.probability} for step in row.steps],
+        "text": decode(opened, [step.token_id for step in row.steps]),
     }
 
 

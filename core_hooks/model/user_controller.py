@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from core_hooks.model.batch import TokenBatch
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from core_hooks.model.tokens import TokenSequence
 
@@ -24,6 +26,28 @@ class ControllerCodeError(Exception):
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
         self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class ContextRow:
+    """One prompt of the forward at hand: ``x[prompt, columns]`` are the values of its tokens, the rest is padding.
+
+    Attributes
+    ----------
+    prompt
+        Its number in the batch, from 0.
+    tokens, token_ids
+        Every token of it so far.
+    positions, columns
+        Positions in its own sequence that `x` covers, and where along the token axis of `x` they lie. Equally long;
+        empty in steps after the prompt has ended.
+    """
+
+    prompt: int
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    positions: range
+    columns: range
 
 
 @dataclass(slots=True)
@@ -44,6 +68,9 @@ class ControllerContext:
         Their vocabulary ids.
     positions
         Range of sequence positions that `x` covers.
+    rows
+        The same of each prompt, a `ContextRow` each: one for a single prompt. Where a batch has several, these alone
+        tell its tokens: `tokens` and `token_ids` are empty, and `positions` are the columns of `x`.
     state
         A dict of the controller's own that lives for the run.
     """
@@ -54,6 +81,7 @@ class ControllerContext:
     tokens: tuple[str, ...] = ()
     token_ids: tuple[int, ...] = ()
     positions: range = range(0)
+    rows: tuple[ContextRow, ...] = ()
     state: dict[str, Any] | None = None
 
 
@@ -83,26 +111,32 @@ class UserController:
         self.filename = f"<controller {hook_id}>"
         self.text = text
         self.context = ControllerContext(layer=site, state={})
-        self._prompt_length = 0
-        self._tokens: TokenSequence | None = None
         self.acts_on_input = False
         self._function, self._takes_context = self._compile(text)
         code = getattr(self._function, "__code__", None)
         self._first_line = code.co_firstlineno if code is not None and code.co_filename == self.filename else 0
 
-    def begin(self, run: int, tokens: TokenSequence) -> None:
-        """A new run: fresh state, tokens of the prompt."""
+    def begin(self, run: int, tokens: TokenSequence | TokenBatch) -> None:
+        """A new run: fresh state, tokens of the prompt, or of each prompt of a batch."""
         self.context.run = run
         self.context.state = {}
-        self._prompt_length = len(tokens)
         self.set_step(0, tokens)
 
-    def set_step(self, step: int, tokens: TokenSequence) -> None:
-        """The next forward is `step`; `tokens` are all that it covers and those before."""
+    def set_step(self, step: int, tokens: TokenSequence | TokenBatch, ended: Collection[int] = ()) -> None:
+        """The next forward is `step`; `tokens` are all that it covers and those before.
+
+        Of a batch, `ended` are the numbers of the prompts whose text has come to its end.
+        """
         context = self.context
         context.step = step
-        context.tokens, context.token_ids = tokens.texts, tokens.ids
-        context.positions = range(len(tokens)) if step == 0 else range(len(tokens) - 1, len(tokens))
+        batch = tokens if isinstance(tokens, TokenBatch) else TokenBatch((tokens,))
+        context.rows = tuple(_context_row(number, step, batch, number in ended) for number in range(len(batch.rows)))
+        if len(context.rows) == 1:
+            (row,) = context.rows
+            context.tokens, context.token_ids, context.positions = row.tokens, row.token_ids, row.positions
+        else:
+            context.tokens, context.token_ids = (), ()
+            context.positions = range(batch.width) if step == 0 else range(1)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
         """Run the user's function; a result that can't replace the tensor is a `ControllerCodeError`.
@@ -163,6 +197,17 @@ class UserController:
         if not callable(function):
             raise ControllerCodeError("Write `lambda x: ...` or a function named `control(x, ctx)`.")
         return function
+
+
+def _context_row(number: int, step: int, batch: TokenBatch, ended: bool) -> ContextRow:
+    tokens = batch.rows[number]
+    if step == 0:
+        positions, columns = range(len(tokens)), batch.spans[number]
+    elif ended:
+        positions, columns = range(0), range(0)
+    else:
+        positions, columns = range(len(tokens) - 1, len(tokens)), range(1)
+    return ContextRow(number, tokens.texts, tokens.ids, positions, columns)
 
 
 def _shape(sizes: torch.Size) -> str:

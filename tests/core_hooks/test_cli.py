@@ -171,3 +171,50 @@ def test_run_leaves_no_hook_and_refuses_an_existing_folder_before_it_runs(
 def test_a_module_that_never_runs_is_named(capsys: pytest.CaptureFixture[str], folder: str) -> None:
     arguments = ("run", folder, "--prompt", "the", "--layer", "transformer.h")
     assert "transformer.h did not run" in complaint(capsys, 1, *arguments)
+
+
+def test_several_prompts_go_through_together_and_are_what_each_is_alone(
+    capsys: pytest.CaptureFixture[str], folder: str, tmp_path: Path
+) -> None:
+    prompts = ("the store", "Mary went to the store .", "a")
+    several = [part for prompt in prompts for part in ("--prompt", prompt)]
+    out = tmp_path / "capture"
+    arguments = ("run", folder, *several, "--layer", "transformer.h.1")
+    result = json.loads(output(capsys, *arguments, "--out", str(out), "--json"))
+    alone = [json.loads(output(capsys, "run", folder, "--prompt", prompt, "--json")) for prompt in prompts]
+    for row, one in zip(result["prompts"], alone, strict=True):
+        assert [token["id"] for token in row["tokens"]] == [token["id"] for token in one["tokens"]]
+        assert [t["loss"] for t in row["tokens"][1:]] == pytest.approx([t["loss"] for t in one["tokens"][1:]], abs=1e-4)
+        assert row["candidates"][0]["text"] == one["candidates"][0]["text"]
+    index = read_index(out)
+    assert index.prompts == list(prompts)
+    assert [entry["tokens"] for entry in index.batch] == [2, 6, 1]
+    values = read_site(out, index.sites[0])
+    assert values.shape == (3, 6, 32)
+    real = np.concatenate([values[0, :2], values[1], values[2, :1]])
+    assert result["captures"][0]["mean"] == pytest.approx(float(real.mean(dtype=np.float64)))
+    assert result["captures"][0]["max"] == float(real.max())
+    text = output(capsys, *arguments)
+    assert [line for line in text.splitlines() if line.startswith("prompt ")] == [
+        f"prompt {number}: {prompt}" for number, prompt in enumerate(prompts, 1)
+    ]
+
+
+def test_several_prompts_are_continued_together(
+    capsys: pytest.CaptureFixture[str], folder: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "capture"
+    arguments = ("--generate", "3", "--layer", "transformer.h.0", "--json")
+    both = json.loads(
+        output(capsys, "run", folder, "--prompt", "the", "--prompt", "a drink to", *arguments, "--out", str(out))
+    )
+    for prompt, row in zip(("the", "a drink to"), both["prompts"], strict=True):
+        alone = json.loads(output(capsys, "run", folder, "--prompt", prompt, *arguments))
+        assert row["text"] == alone["text"]
+    index = read_index(out)
+    assert [entry["column"] for entry in index.batch] == [2, 0]
+    assert index.tokens[:4] == ["the", *(token["text"] for token in both["prompts"][0]["generated"])]
+
+
+def test_the_prompt_of_several_that_is_wrong_is_named(capsys: pytest.CaptureFixture[str], folder: str) -> None:
+    assert "Prompt 2 of 2" in complaint(capsys, 1, "run", folder, "--prompt", "the", "--prompt", " ")

@@ -84,3 +84,35 @@ def test_sites_share_the_budget_of_a_run() -> None:
             history.append(record(rows(1, 2 + step), step=step, first_token=2 + step, hook_id=hook_id))
     assert history.nbytes <= 2 * 5 * 12
     assert history.dropped == sum(site.dropped for site in history.all().values()) > 0
+
+
+def batch(prompts: int, tokens: int, start: int = 0) -> np.ndarray:
+    return np.stack([rows(tokens, start) + 1000 * prompt for prompt in range(prompts)])[:, 0]
+
+
+def test_a_batch_larger_than_the_budget_keeps_its_first_prompts_whole() -> None:
+    history = SiteHistory(budget=2 * 6 * 12 + 5, expected_tokens=6)
+    history.append(record(batch(5, 4)))
+    values = history.values()
+    np.testing.assert_array_equal(values, batch(5, 4)[:3])
+    assert (history.dropped_prompts, history.dropped) == (2, 0)
+    assert history.nbytes <= history.budget
+    assert history.latest is not None
+    assert history.latest.values.base is None, "the rest of the batch is not held behind a view"
+    history.append(record(batch(5, 1, 4), step=1, first_token=4))
+    np.testing.assert_array_equal(history.values(), batch(5, 5)[:3, -history.values().shape[1] :])
+
+
+def test_a_prompt_larger_than_the_budget_keeps_its_last_tokens() -> None:
+    history = SiteHistory(budget=8 * 12, expected_tokens=20)
+    history.append(record(rows(20)))
+    np.testing.assert_array_equal(history.values(), rows(20)[:, 12:])
+    assert (history.first_token, history.dropped, history.dropped_prompts) == (12, 12, 0)
+    assert history.nbytes <= history.budget
+
+
+def test_a_prompt_that_nothing_follows_is_held_once() -> None:
+    history = SiteHistory(budget=10_000, expected_tokens=5)
+    captured = record(rows(5))
+    history.append(captured)
+    assert np.shares_memory(history.values(), captured.values)

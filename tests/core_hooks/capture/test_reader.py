@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from core_hooks.capture.folder import CapturedSite, CaptureError, read_index, read_site, write_capture
+from core_hooks.capture.folder import (
+    CapturedPrompt,
+    CapturedSite,
+    CaptureError,
+    read_index,
+    read_site,
+    write_capture,
+)
 from core_hooks.capture.reader import open_capture
 from tests.core_hooks.capture.corpora import number_texts, stored, write_corpus_capture
 
@@ -140,3 +148,36 @@ def test_what_is_not_there_is_one_sentence(tmp_path: Path, ask: object, words: s
     write_corpus_capture(tmp_path / "c", TEXTS)
     with open_capture(tmp_path / "c") as capture, pytest.raises(CaptureError, match=words):
         ask(capture)  # type: ignore[operator]
+
+
+def test_a_batch_is_read_prompt_behind_prompt_without_padding(tmp_path: Path) -> None:
+    values = np.arange(2 * 4 * 3, dtype=np.float32).reshape(2, 4, 3)
+    write_capture(
+        tmp_path / "run", [CapturedSite("h.0", values, "float32")], model={}, prompt="", tokens=(), token_ids=(),
+        batch=[CapturedPrompt("a b", ("a", "b"), (1, 2), 2), CapturedPrompt("c d e f", tuple("cdef"), (3, 4, 5, 6), 0)],
+    )  # fmt: skip
+    index = read_index(tmp_path / "run")
+    assert (index.prompts, index.batch) == (
+        ["a b", "c d e f"], [{"tokens": 2, "column": 2}, {"tokens": 4, "column": 0}],
+    )  # fmt: skip
+    with open_capture(tmp_path / "run") as capture:
+        assert (capture.rows, capture.texts, capture.text(1)) == (6, 2, "c d e f")
+        assert [capture.rows_of(number) for number in range(2)] == [range(2), range(2, 6)]
+        np.testing.assert_array_equal(capture.read("h.0", 0, 6), np.concatenate([values[0, 2:], values[1]]))
+        assert capture.token_texts(1, 4) == ["b", "c", "d"]
+        assert capture.positions(0, 6).tolist() == [0, 1, 0, 1, 2, 3]
+        assert capture.text_numbers(0, 6).tolist() == [0, 0, 1, 1, 1, 1]
+        assert capture.row_at(3) == (1, 1)
+
+
+@pytest.mark.parametrize("batch", [[{"tokens": 6}], [{"tokens": 5, "column": 0}, {"tokens": 5, "column": 0}], [3, 4]])
+def test_an_index_whose_batch_does_not_fit_its_tokens_is_damaged(tmp_path: Path, batch: list[object]) -> None:
+    write_capture(
+        tmp_path / "run", [CapturedSite("h.0", np.zeros((2, 3, 1), np.float32), "float32")], model={}, prompt="",
+        tokens=(), token_ids=(), batch=[CapturedPrompt(text, (text,) * 3, (1,) * 3) for text in "ab"],
+    )  # fmt: skip
+    path = tmp_path / "run" / "capture.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"batch": batch}))
+    with pytest.raises(CaptureError, match="does not tell the prompts of its batch apart"):
+        read_index(tmp_path / "run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from core_hooks.model.batch import TokenBatch
 from core_hooks.model.tokens import TokenSequence
 from core_hooks.model.user_controller import ControllerCodeError, UserController
 
@@ -98,3 +99,32 @@ def test_a_result_that_cannot_replace_the_tensor_is_refused_at_the_controllers_l
     with pytest.raises(ControllerCodeError, match=words) as caught:
         controller(ONES)
     assert controller.line_of(caught.value) == 3
+
+
+def test_a_controller_knows_each_prompt_of_a_batch() -> None:
+    short = TokenSequence((7,), ("z",), (False,))
+    code = UserController("a", "h.0", "def control(x, ctx):\n    ctx.state['rows'] = ctx.rows\n    return x")
+    code.begin(1, TokenBatch((TOKENS, short), "left"))
+    code(torch.ones(2, 3, 2))
+    long_row, short_row = code.context.state["rows"]
+    assert (long_row.positions, long_row.columns, long_row.tokens) == (range(3), range(3), ("a", "b", "c"))
+    assert (short_row.prompt, short_row.positions, short_row.columns) == (1, range(1), range(2, 3))
+    assert short_row.token_ids == (7,)
+    assert (code.context.tokens, code.context.token_ids) == ((), ())
+
+
+def test_a_prompt_that_has_ended_takes_no_part_in_a_step() -> None:
+    code = UserController("a", "h.0", "lambda x, ctx: x")
+    code.begin(1, TokenBatch((TOKENS, TOKENS), "left"))
+    longer = TOKENS + TokenSequence((4,), ("d",), (False,))
+    code.set_step(1, TokenBatch((longer, TOKENS), "left"), ended=(1,))
+    going, ended = code.context.rows
+    assert (going.positions, going.columns, going.tokens[-1]) == (range(3, 4), range(1), "d")
+    assert (len(ended.positions), len(ended.columns), ended.tokens) == (0, 0, ("a", "b", "c"))
+
+
+def test_a_single_prompt_is_a_batch_of_one() -> None:
+    code = UserController("a", "h.0", "lambda x, ctx: x")
+    code.begin(1, TOKENS)
+    (row,) = code.context.rows
+    assert (row.tokens, row.positions, row.columns) == (code.context.tokens, code.context.positions, range(3))
