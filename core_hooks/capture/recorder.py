@@ -10,6 +10,7 @@ from core_hooks.capture.record import CaptureRecord
 from core_hooks.hooks.detector import Detector
 from core_hooks.hooks.extraction import extract_tensor_from_output
 from core_hooks.hooks.hook_type import HookType
+from core_hooks.hooks.nested import follow, locate
 from core_hooks.hooks.run import current_run
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def to_numpy(tensor: torch.Tensor) -> np.ndarray:
 
 
 class RecordingDetector(Detector):
-    """Captures the first tensor of a module's output and hands it to `sink` as a record.
+    """Captures the first tensor of a module's output, or of what goes in, and hands it to `sink` as a record.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ class RecordingDetector(Detector):
     sink
         Called in the thread of the forward, once a call of the module; it must be quick.
     stage
-        ``"before"`` or ``"after"`` the controllers of the same site.
+        ``"before"`` or ``"after"`` the controllers of the same site; ``"input"`` for what goes into the module,
+        before the controllers that change that.
 
     Attributes
     ----------
@@ -60,9 +62,16 @@ class RecordingDetector(Detector):
         sink: Callable[[CaptureRecord], None],
         *,
         hook_id: str | None = None,
-        stage: Literal["before", "after"] = "before",
+        stage: Literal["before", "after", "input"] = "before",
     ) -> None:
-        super().__init__(hook_type=HookType.FORWARD, hook_id=hook_id, layer_signature=site, stage=stage)
+        ingoing = stage == "input"
+        super().__init__(
+            hook_type=HookType.PRE_FORWARD if ingoing else HookType.FORWARD,
+            hook_id=hook_id,
+            layer_signature=site,
+            stage="before" if stage == "input" else stage,
+        )
+        self._recorded_stage = stage
         self.prompt_tokens = 0
         self._recorded_as = site
         self._sink = sink
@@ -75,8 +84,8 @@ class RecordingDetector(Detector):
         input: HOOK_FUNCTION_INPUT,
         output: HOOK_FUNCTION_OUTPUT,
     ) -> None:
-        """Record the output of one call; a call that gives no tensor leaves nothing."""
-        tensor = extract_tensor_from_output(output)
+        """Record one side of a call; a call without a tensor there leaves nothing."""
+        tensor = self._tensor(input, output)
         if tensor is None:
             return
         run = current_run()
@@ -90,9 +99,15 @@ class RecordingDetector(Detector):
                 call=self._call,
                 site=self._recorded_as,
                 hook_id=self.id,
-                stage=self.stage,
+                stage=self._recorded_stage,
                 values=to_numpy(tensor),
                 dtype=str(tensor.dtype).removeprefix("torch."),
                 first_token=self.prompt_tokens + step - 1 if step else 0,
             )
         )
+
+    def _tensor(self, input: HOOK_FUNCTION_INPUT, output: HOOK_FUNCTION_OUTPUT) -> torch.Tensor | None:
+        if self._recorded_stage != "input":
+            return extract_tensor_from_output(output)
+        path = locate(input, None, before=True)
+        return None if path is None else follow(input, path)

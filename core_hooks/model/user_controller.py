@@ -1,100 +1,104 @@
-"""Turns controller text that the user wrote into a function, and its errors into the user's own lines."""
+"""Turns controller text that the user wrote into functions, and its errors into the user's own lines."""
 
 from __future__ import annotations
 
-import ast
-import linecache
-import math
-import textwrap
-import traceback
+import fnmatch
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core_hooks.model.batch import TokenBatch
+from core_hooks.hooks.function_controller import FunctionController
+from core_hooks.hooks.hook_type import HookType
+from core_hooks.model.captured_values import ControllerError, unknown_site
+from core_hooks.model.controller_code import (
+    ControllerCodeError,
+    WrittenFunction,
+    ending_refused,
+    line_in,
+    run_text,
+    would_end_the_program,
+)
+from core_hooks.model.controller_context import ControllerContext, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from core_hooks.model.batch import TokenBatch
     from core_hooks.model.tokens import TokenSequence
 
-
-class ControllerCodeError(Exception):
-    """Controller text that can't become a function; `line` is 1-based, 0 when no line is to blame."""
-
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message)
-        self.line = line
+__all__ = ["ControllerCodeError", "ControllerContext", "ControllerError", "PlacedFunction", "UserController"]
 
 
-@dataclass(frozen=True, slots=True)
-class ContextRow:
-    """One prompt of the forward at hand: ``x[prompt, columns]`` are the values of its tokens, the rest is padding.
+@dataclass(slots=True, eq=False)
+class PlacedFunction:
+    """One function of a controller's text at one site: call it with the tensor.
 
     Attributes
     ----------
-    prompt
-        Its number in the batch, from 0.
-    tokens, token_ids
-        Every token of it so far.
-    positions, columns
-        Positions in its own sequence that `x` covers, and where along the token axis of `x` they lie. Equally long;
-        empty in steps after the prompt has ended.
-    """
-
-    prompt: int
-    tokens: tuple[str, ...]
-    token_ids: tuple[int, ...]
-    positions: range
-    columns: range
-
-
-@dataclass(slots=True)
-class ControllerContext:
-    """What a controller may know besides its tensor; `ctx` in ``def control(x, ctx)``.
-
-    Attributes
-    ----------
-    layer
+    site
         Dotted name of the module.
-    step
-        0 for the prompt, n for the n-th generated token.
-    run
-        Number of the run.
-    tokens
-        Text of every token so far; the last ``x.shape[1]`` of them are those of `x`.
-    token_ids
-        Their vocabulary ids.
-    positions
-        Range of sequence positions that `x` covers.
-    rows
-        The same of each prompt, a `ContextRow` each: one for a single prompt. Where a batch has several, these alone
-        tell its tokens: `tokens` and `token_ids` are empty, and `positions` are the columns of `x`.
-    state
-        A dict of the controller's own that lives for the run.
+    acts_on_input
+        True when it changes what goes into the module.
+    context
+        What it is told; kept up to date by its `UserController`.
     """
 
-    layer: str
-    step: int = 0
-    run: int = 0
-    tokens: tuple[str, ...] = ()
-    token_ids: tuple[int, ...] = ()
-    positions: range = range(0)
-    rows: tuple[ContextRow, ...] = ()
-    state: dict[str, Any] | None = None
+    site: str
+    acts_on_input: bool
+    context: ControllerContext
+    _function: Callable[..., Any]
+    _takes_context: bool
+    _line: int
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Run the user's function on a copy; a result that can't replace the tensor is a `ControllerCodeError`.
+
+        A copy, for whatever it writes before it fails must not stay in the forward. NaN and dtypes are the hook's to
+        check, for any controller.
+        """
+        context = self.context
+        given = tensor.clone()
+        context._like = given
+        try:
+            result = self._function(given, context) if self._takes_context else self._function(given)
+        except ControllerCodeError as error:
+            error.line = error.line or line_in(error)
+            raise
+        except BaseException as error:
+            if not would_end_the_program(error):
+                raise
+            raise ending_refused(error, line_in(error)) from error
+        if not isinstance(result, torch.Tensor):
+            kind = "nothing (None)" if result is None else f"a {type(result).__name__}"
+            raise ControllerCodeError(f"It returned {kind}; a controller returns a tensor.", self._line)
+        if result.shape != tensor.shape:
+            raise ControllerCodeError(
+                f"It returned a tensor of shape {_shape(result.shape)} where {_shape(tensor.shape)} is needed.",
+                self._line,
+            )
+        return result
 
 
 class UserController:
-    """A compiled controller: call it with the tensor; the context is kept up to date by the engine.
+    """A compiled controller text: the functions in it, each at its sites, and the context that they are told.
 
     Parameters
     ----------
     hook_id
         Makes the file name that tracebacks carry, so an error can be traced to the text it came from.
+    site
+        Dotted name of the module that ``control`` and a lambda act on.
     text
         Python whose last statement is ``lambda x: ...``, or that defines ``control(x)`` or ``control(x, ctx)``;
-        ``control_input`` instead of ``control`` is meant for what goes into the module.
+        ``control_input`` instead of ``control`` is meant for what goes into the module. Functions behind
+        ``@site("name")`` act on other modules, by dotted name or glob, on their input with
+        ``@site("name", where="input")``.
+    strength
+        What ``ctx.strength`` is.
+    surroundings
+        What is known beside the tensor: other values of the run, kept runs, the tokenizer, vectors.
 
     Attributes
     ----------
@@ -104,110 +108,133 @@ class UserController:
     Raises
     ------
     ControllerCodeError
-        When the text can't become such a function.
+        When the text can't become such functions.
     """
 
-    def __init__(self, hook_id: str, site: str, text: str) -> None:
+    def __init__(
+        self, hook_id: str, site: str, text: str, strength: float = 1.0, surroundings: Surroundings | None = None
+    ) -> None:
         self.filename = f"<controller {hook_id}>"
         self.text = text
-        self.context = ControllerContext(layer=site, state={})
-        self.acts_on_input = False
-        self._function, self._takes_context = self._compile(text)
-        code = getattr(self._function, "__code__", None)
-        self._first_line = code.co_firstlineno if code is not None and code.co_filename == self.filename else 0
+        self._site = site
+        self._strength = strength
+        self._surroundings = surroundings if surroundings is not None else Surroundings()
+        self._placed: tuple[PlacedFunction, ...] | None = None
+        self._written = run_text(text, self.filename)
+        self._takes_context = {id(one): _takes_context(one.function) for one in self._written}
+        self._own = next((self._place(one, site) for one in self._written if not one.pattern), None)
+        self.acts_on_input = self._own is not None and self._own.acts_on_input
+
+    @property
+    def context(self) -> ControllerContext:
+        """What the function at the controller's own site is told."""
+        return self._own.context if self._own is not None else self.placed[0].context
+
+    @property
+    def placed(self) -> tuple[PlacedFunction, ...]:
+        """Every function at each of its sites, in the order in which they act.
+
+        Raises
+        ------
+        ControllerCodeError
+            ``@site`` names a module that the model does not have.
+        """
+        if self._placed is None:
+            self._placed = tuple(self._all_placed())
+        return self._placed
+
+    @property
+    def strength(self) -> float:
+        """What ``ctx.strength`` is; may be set at any time, and holds from the next call on."""
+        return self._strength
+
+    @strength.setter
+    def strength(self, strength: float) -> None:
+        self._strength = strength
+        for placed in self.placed:
+            placed.context.strength = strength
 
     def begin(self, run: int, tokens: TokenSequence | TokenBatch) -> None:
         """A new run: fresh state, tokens of the prompt, or of each prompt of a batch."""
-        self.context.run = run
-        self.context.state = {}
-        self.set_step(0, tokens)
+        state: dict[str, Any] = {}
+        for placed in self.placed:
+            placed.context._begin(run, tokens, state)
+
+    def set_prompt_length(self, tokens: int) -> None:
+        """How many of the tokens are the prompt's, for a controller that joins a run after its prompt."""
+        for placed in self.placed:
+            placed.context.prompt_length = tokens
 
     def set_step(self, step: int, tokens: TokenSequence | TokenBatch, ended: Collection[int] = ()) -> None:
         """The next forward is `step`; `tokens` are all that it covers and those before.
 
         Of a batch, `ended` are the numbers of the prompts whose text has come to its end.
         """
-        context = self.context
-        context.step = step
-        batch = tokens if isinstance(tokens, TokenBatch) else TokenBatch((tokens,))
-        context.rows = tuple(_context_row(number, step, batch, number in ended) for number in range(len(batch.rows)))
-        if len(context.rows) == 1:
-            (row,) = context.rows
-            context.tokens, context.token_ids, context.positions = row.tokens, row.token_ids, row.positions
-        else:
-            context.tokens, context.token_ids = (), ()
-            context.positions = range(batch.width) if step == 0 else range(1)
+        for placed in self.placed:
+            placed.context._set_step(step, tokens, ended)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Run the user's function; a result that can't replace the tensor is a `ControllerCodeError`.
+        """Run the function of the controller's own site; see `PlacedFunction`."""
+        if self._own is None:
+            raise ControllerCodeError("No function of this text acts on its own site.")
+        return self._own(tensor)
 
-        NaN and dtypes are the hook's to check, for any controller.
-        """
-        result = self._function(tensor, self.context) if self._takes_context else self._function(tensor)
-        if not isinstance(result, torch.Tensor):
-            kind = "nothing (None)" if result is None else f"a {type(result).__name__}"
-            raise ControllerCodeError(f"It returned {kind}; a controller returns a tensor.", self._first_line)
-        if result.shape != tensor.shape:
-            raise ControllerCodeError(
-                f"It returned a tensor of shape {_shape(result.shape)} where {_shape(tensor.shape)} is needed.",
-                self._first_line,
-            )
-        return result
+    def hooks(self, hook_id: str | None = None, **options: Any) -> dict[str, list[FunctionController]]:
+        """Return a hook for every placed function by site, as `core_hooks.hooks.attachment.attach` takes them."""
+        made: dict[str, list[FunctionController]] = {}
+        for placed in self.placed:
+            made.setdefault(placed.site, []).append(placed_hook(placed, placed, hook_id, **options))
+        return made
 
     def line_of(self, error: BaseException) -> int:
         """Line of the user's text where `error` came from, 0 if it did not pass through it."""
         if isinstance(error, ControllerCodeError):
             return error.line
-        if isinstance(error, SyntaxError) and error.filename == self.filename:
-            return error.lineno or 0
-        lines = [
-            frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == self.filename
-        ]
-        return lines[-1] if lines else 0
+        return line_in(error, self.filename)
 
-    def _compile(self, text: str) -> tuple[Callable[..., Any], bool]:
-        # Tracebacks print the user's own source.
-        linecache.cache[self.filename] = (len(text), None, text.splitlines(keepends=True), self.filename)
-        try:
-            tree = ast.parse(textwrap.dedent(text), self.filename)
-        except SyntaxError as error:
-            raise ControllerCodeError(f"{error.msg}.".capitalize(), error.lineno or 0) from error
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise ControllerCodeError(f"Python can't read this text: {error or type(error).__name__}.") from error
-        namespace: dict[str, Any] = {"torch": torch, "math": math, "__name__": "controller"}
-        try:
-            function = self._evaluate(tree, namespace)
-        except ControllerCodeError:
-            raise
-        except Exception as error:
-            raise ControllerCodeError(f"{type(error).__name__}: {error}", self.line_of(error)) from error
-        return function, _takes_context(function)
+    def _all_placed(self) -> list[PlacedFunction]:
+        placed = []
+        for written in self._written:
+            if not written.pattern:
+                if self._own is not None:
+                    placed.append(self._own)
+                continue
+            sites = _matching(written, self._surroundings.sites)
+            placed += [self._place(written, site) for site in sites]
+        return placed
 
-    def _evaluate(self, tree: ast.Module, namespace: dict[str, Any]) -> Callable[..., Any]:
-        last = tree.body[-1] if tree.body else None
-        if isinstance(last, ast.Expr) and isinstance(last.value, ast.Lambda):
-            exec(compile(ast.Module(tree.body[:-1], []), self.filename, "exec"), namespace)
-            return eval(compile(ast.Expression(last.value), self.filename, "eval"), namespace)
-        exec(compile(tree, self.filename, "exec"), namespace)
-        output, ingoing = namespace.get("control"), namespace.get("control_input")
-        if callable(output) and callable(ingoing):
-            raise ControllerCodeError("Define `control` or `control_input`, not both: a controller acts in one place.")
-        self.acts_on_input = callable(ingoing)
-        function = ingoing if self.acts_on_input else output
-        if not callable(function):
-            raise ControllerCodeError("Write `lambda x: ...` or a function named `control(x, ctx)`.")
-        return function
+    def _place(self, written: WrittenFunction, site: str) -> PlacedFunction:
+        around = self._surroundings
+        context = ControllerContext(
+            layer=site,
+            kind=around.kinds.get(site, ""),
+            strength=self._strength,
+            tokenizer=around.tokenizer,
+            _surroundings=around,
+        )
+        takes = self._takes_context[id(written)]
+        return PlacedFunction(site, written.acts_on_input, context, written.function, takes, written.line)
 
 
-def _context_row(number: int, step: int, batch: TokenBatch, ended: bool) -> ContextRow:
-    tokens = batch.rows[number]
-    if step == 0:
-        positions, columns = range(len(tokens)), batch.spans[number]
-    elif ended:
-        positions, columns = range(0), range(0)
-    else:
-        positions, columns = range(len(tokens) - 1, len(tokens)), range(1)
-    return ContextRow(number, tokens.texts, tokens.ids, positions, columns)
+def placed_hook(
+    placed: PlacedFunction, function: Callable[[torch.Tensor], torch.Tensor], hook_id: str | None, **options: Any
+) -> FunctionController:
+    """Return the hook that lets `function`, the placed one or a wrapper of it, act where the placed one should."""
+    when = HookType.PRE_FORWARD if placed.acts_on_input else HookType.FORWARD
+    return FunctionController(placed.site, function, hook_type=when, hook_id=hook_id, refuse_nan=True, **options)
+
+
+def _matching(written: WrittenFunction, sites: Collection[str]) -> list[str]:
+    pattern = written.pattern
+    if not sites:
+        # Nothing is known of the model; attaching will tell.
+        return [pattern]
+    if pattern in sites:
+        return [pattern]
+    found = [site for site in sites if site and fnmatch.fnmatchcase(site, pattern)]
+    if not found:
+        raise ControllerCodeError(unknown_site(pattern, sites), written.line)
+    return found
 
 
 def _shape(sizes: torch.Size) -> str:
@@ -215,8 +242,6 @@ def _shape(sizes: torch.Size) -> str:
 
 
 def _takes_context(function: Callable[..., Any]) -> bool:
-    import inspect
-
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

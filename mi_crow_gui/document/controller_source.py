@@ -2,7 +2,8 @@
 
 A controller is a text whose last statement is ``lambda x: ...`` or ``lambda x, ctx: ...``, or one that defines
 ``control(x)`` or ``control(x, ctx)``, with whatever it needs before. Both change what the module gives out;
-``control_input`` in place of ``control`` changes what goes into it.
+``control_input`` in place of ``control`` changes what goes into it. Functions behind ``@site("name")`` act on other
+modules, and may stand alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mi_crow_gui.document.controller_reading import ends_of_the_program, is_site, sited
 from mi_crow_gui.document.formatting import count
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _ENTRIES = (ENTRY, INPUT_ENTRY)
 LARGEST_TEXT = 200_000  # characters
 
 # What a controller finds defined without importing it
-PROVIDED = frozenset(("torch", "math", "__name__"))
+PROVIDED = frozenset(("torch", "math", "site", "__name__"))
 _HOW = "write `lambda x: ...` or a function `control(x)` or `control(x, ctx)`"
 _PLAINER = {
     "invalid syntax": "Python does not understand this",
@@ -180,12 +182,22 @@ def _of_entry(tree: ast.Module, lines: _Lines) -> Iterator[Problem]:
     for node in lambdas:
         if node is not last:
             yield lines.of(node, "This lambda is not used: the last statement is the controller.", WARNING)
+    elsewhere = sited(tree)
+    for function in elsewhere:
+        yield from _of_function(function, lines)
     if entry is None:
         if last is None:
             yield lines.at(1, f"There is no controller yet: {_HOW}.")
-        elif not _binds_entry(tree):
+        elif not (elsewhere or _binds_entry(tree)):
             yield _missing_entry(tree, last, lines)
-        return
+    elif entry not in elsewhere:
+        yield from _of_function(entry, lines)
+    for call, message in ends_of_the_program(tree):
+        yield lines.of(call, message)
+
+
+def _of_function(entry: _Function, lines: _Lines) -> Iterator[Problem]:
+    """What keeps one function from acting on a tensor."""
     if isinstance(entry, ast.AsyncFunctionDef):
         yield lines.of(entry, f"`{entry.name}` can't be async: it is called in the middle of a forward.")
     elif isinstance(entry, ast.FunctionDef):
@@ -194,7 +206,8 @@ def _of_entry(tree: ast.Module, lines: _Lines) -> Iterator[Problem]:
             yield lines.of(entry, f"`{entry.name}` can't use yield: return the new tensor.")
         elif not any(isinstance(node, ast.Return | ast.Raise) for node in own):
             yield lines.of(entry, f"`{entry.name}` has no return, so what it computes is not used.", WARNING)
-    if not getattr(entry, "decorator_list", None) and not _accepts_call(entry.args):
+    decorators = [node for node in getattr(entry, "decorator_list", ()) if not is_site(node)]
+    if not decorators and not _accepts_call(entry.args):
         name = "The lambda" if isinstance(entry, ast.Lambda) else f"`{getattr(entry, 'name', ENTRY)}`"
         amount = len(_parameter_names(entry))
         yield lines.of(

@@ -14,6 +14,11 @@ def data_folder() -> Path:
     return Path(platformdirs.user_data_dir(_NAME, appauthor=False))
 
 
+def vectors_folder() -> Path:
+    """Steering vectors that controllers name without a path."""
+    return data_folder() / "vectors"
+
+
 def state_folder() -> Path:
     """What may be lost without harm to anything but comfort: recovery files."""
     return Path(platformdirs.user_state_dir(_NAME, appauthor=False))

@@ -6,18 +6,25 @@ import logging
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from core_hooks.capture.recorder import RecordingDetector
 from core_hooks.hooks.attachment import attach
-from core_hooks.hooks.function_controller import FunctionController
 from core_hooks.hooks.hook_type import HookType
-from core_hooks.model.user_controller import ControllerCodeError, UserController
+from core_hooks.model.captured_values import ControllerError
+from core_hooks.model.controller_code import line_in
+from core_hooks.model.controller_context import Surroundings
+from core_hooks.model.user_controller import ControllerCodeError, PlacedFunction, UserController, placed_hook
+from mi_crow_gui.document.folders import vectors_folder
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
+from mi_crow_gui.document.strength import strength_of, without_strength
+from mi_crow_gui.engine.interrupt import ControllerInterrupted
+from mi_crow_gui.engine.libraries import Libraries
 from mi_crow_gui.engine.messages import HookFailure, HookReport, HookState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     import torch
 
@@ -25,11 +32,15 @@ if TYPE_CHECKING:
     from core_hooks.hooks.attachment import Attachment
     from core_hooks.hooks.errors import HookError
     from core_hooks.hooks.hook import Hook
+    from core_hooks.model.captured_values import RunValues
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.interrupt import UserCodeGuard
 
 log = logging.getLogger(__name__)
+
+# What stands outside of the functions of a text is run once, when it is applied; in seconds.
+READING_LIMIT = 10.0
 
 
 @dataclass(slots=True)
@@ -37,12 +48,22 @@ class _Entry:
     """One row of the hooks list with what became of it."""
 
     spec: HookSpec
-    hook: Hook | None = None
+    hooks: tuple[tuple[str, Hook], ...] = ()
     code: UserController | None = None
     error: str = ""
     line: int = 0
     last_shape: tuple[int, ...] = ()
     fired_before: int = 0
+
+    @property
+    def fired(self) -> int:
+        """Calls that its hooks saw, ever."""
+        return sum(hook.fired for _, hook in self.hooks)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is on: all of its hooks are."""
+        return bool(self.hooks) and all(hook.enabled for _, hook in self.hooks)
 
 
 class Attachments:
@@ -71,13 +92,25 @@ class Attachments:
         self._attachment: Attachment | None = None
         self._run = 0
         self._serial = 0
+        self._libraries = Libraries()
+        self.surroundings = Surroundings()
 
-    def set_model(self, model: torch.nn.Module | None, sites: frozenset[str]) -> None:
-        """Leave the old model clean and forget it; `apply` puts the hooks on the new one."""
+    def set_model(
+        self,
+        model: torch.nn.Module | None,
+        sites: Collection[str],
+        kinds: Mapping[str, str] = MappingProxyType({}),
+        tokenizer: Any = None,
+    ) -> None:
+        """Leave the old model clean and forget it; `apply` puts the hooks on the new one.
+
+        `kinds` says of every site which part of the model it is; see `core_hooks.model.part_names`.
+        """
         self._detach()
         self._model = model
-        self._sites = sites
+        self._sites = frozenset(sites)
         self._entries = {}
+        self.surroundings = Surroundings(tokenizer, kinds, tuple(sites), (vectors_folder(),))
 
     def apply(self, specs: Sequence[HookSpec], again: frozenset[str] = frozenset()) -> None:
         """Make the model carry exactly the enabled, trusted hooks of `specs`, in their order.
@@ -88,9 +121,14 @@ class Attachments:
         self._entries = {}
         for spec in specs:
             old = before.get(spec.id)
-            self._entries[spec.id] = (
-                old if old is not None and old.spec == spec and spec.id not in again else self._build(spec)
-            )
+            if old is not None and spec.id not in again and without_strength(old.spec) == without_strength(spec):
+                # The slider moved, or nothing did: the hook stays, and its state with it.
+                old.spec = spec
+                if old.code is not None:
+                    old.code.strength = strength_of(spec)
+                self._entries[spec.id] = old
+            else:
+                self._entries[spec.id] = self._build(spec)
         self._attach()
 
     def suspend(self) -> None:
@@ -104,9 +142,9 @@ class Attachments:
     @contextmanager
     def aside(self, number: int, tokens: TokenSequence | None) -> Iterator[None]:
         """Let controllers act in a forward that is no run's: nothing is captured, and nothing counted as fired."""
-        hooks = [entry.hook for entry in self._entries.values() if entry.hook is not None]
+        hooks = [hook for entry in self._entries.values() for _, hook in entry.hooks]
         looking = [hook for hook in hooks if isinstance(hook, RecordingDetector) and hook.enabled]
-        fired = {hook: hook.fired for hook in hooks}
+        fired = {entry.spec.id: entry.fired for entry in self._entries.values()}
         for hook in looking:
             hook.disable()
         for entry in self._entries.values():
@@ -118,27 +156,47 @@ class Attachments:
             for hook in looking:
                 hook.enable()
             for entry in self._entries.values():
-                if entry.hook in fired:
-                    entry.fired_before += entry.hook.fired - fired[entry.hook]
+                entry.fired_before += entry.fired - fired.get(entry.spec.id, entry.fired)
+            self._tidy()
 
-    def begin_run(self, number: int, tokens: TokenSequence) -> None:
-        """Give every hook a fresh start for a run over `tokens`."""
+    def begin_run(
+        self,
+        number: int,
+        tokens: TokenSequence,
+        values: RunValues | None = None,
+        kept: Mapping[str, RunValues] = MappingProxyType({}),
+    ) -> None:
+        """Give every hook a fresh start for a run over `tokens`.
+
+        `values` are those that the run captures, `kept` the runs that are pinned: what controllers may ask for.
+        """
         self._run = number
+        self.surroundings.run, self.surroundings.kept = values, kept
+        self._guard.printed.new_run()
+        if any(entry.code is not None for entry in self._entries.values()):
+            self._guard.fence.measure()
         for entry in self._entries.values():
-            entry.fired_before = entry.hook.fired if entry.hook is not None else 0
-            if isinstance(entry.hook, RecordingDetector):
-                entry.hook.prompt_tokens = len(tokens)
+            entry.fired_before = entry.fired
+            for _, hook in entry.hooks:
+                if isinstance(hook, RecordingDetector):
+                    hook.prompt_tokens = len(tokens)
             if entry.code is not None:
                 entry.code.begin(number, tokens)
+
+    def end_run(self) -> None:
+        """The run is over: what a controller changed in the libraries is put back."""
+        self._tidy()
 
     def set_step(self, step: int, tokens: TokenSequence, prompt_tokens: int) -> None:
         """The next forward is generation step `step`; hooks attached since the prompt learn of the run here."""
         for entry in self._entries.values():
-            if isinstance(entry.hook, RecordingDetector):
-                entry.hook.prompt_tokens = prompt_tokens
+            for _, hook in entry.hooks:
+                if isinstance(hook, RecordingDetector):
+                    hook.prompt_tokens = prompt_tokens
             if entry.code is not None:
                 if entry.code.context.run != self._run:
                     entry.code.begin(self._run, tokens)
+                    entry.code.set_prompt_length(prompt_tokens)
                 entry.code.set_step(step, tokens)
 
     def note_shape(self, record: CaptureRecord) -> None:
@@ -150,12 +208,17 @@ class Attachments:
     def controlled(self) -> frozenset[str]:
         """Sites with a controller on the model now."""
         return frozenset(
-            e.spec.site for e in self._entries.values() if e.code is not None and e.hook and e.hook.enabled
+            site
+            for entry in self._entries.values()
+            if entry.code is not None
+            for site, hook in entry.hooks
+            if hook.enabled and hook.hook_type is HookType.FORWARD
         )
 
     def captures(self) -> int:
         """How many capture hooks are on the model now."""
-        return sum(isinstance(e.hook, RecordingDetector) and e.hook.attached for e in self._entries.values())
+        hooks = (hook for entry in self._entries.values() for _, hook in entry.hooks)
+        return sum(isinstance(hook, RecordingDetector) and hook.attached for hook in hooks)
 
     def states(self) -> tuple[HookState, ...]:
         """One state a spec, in the order of the list."""
@@ -167,14 +230,14 @@ class Attachments:
         return HookReport(self._serial, self.states())
 
     def _state(self, entry: _Entry) -> HookState:
-        hook = entry.hook
+        hooks = [hook for _, hook in entry.hooks]
         return HookState(
             id=entry.spec.id,
             site=entry.spec.site,
-            attached=hook is not None and hook.attached,
-            enabled=hook is not None and hook.enabled and entry.spec.enabled,
-            fired=hook.fired - entry.fired_before if hook is not None else 0,
-            failures=hook.failures if hook is not None else 0,
+            attached=any(hook.attached for hook in hooks),
+            enabled=entry.enabled and entry.spec.enabled,
+            fired=entry.fired - entry.fired_before,
+            failures=sum(hook.failures for hook in hooks),
             last_shape=entry.last_shape,
             error=entry.error,
             error_line=entry.line,
@@ -188,40 +251,59 @@ class Attachments:
             entry.error = f"This model has no layer '{spec.site}'."
             return entry
         if spec.kind == CAPTURE:
-            entry.hook = RecordingDetector(
-                spec.site, self._record, hook_id=spec.id, stage="after" if spec.stage == "after" else "before"
-            )
+            detector = RecordingDetector(spec.site, self._record, hook_id=spec.id, stage=_stage(spec.stage))
+            entry.hooks = ((spec.site, detector),)
         elif spec.kind == CONTROLLER:
             self._build_controller(entry)
         else:
             entry.error = f"No plugin provides hooks of kind '{spec.kind}'."
-        if entry.hook is not None:
-            entry.hook.errors = "disable"
-            entry.hook.on_failure = self._hook_failed
+        for _, hook in entry.hooks:
+            hook.errors = "disable"
+            hook.on_failure = self._hook_failed
         return entry
 
     def _build_controller(self, entry: _Entry) -> None:
         spec = entry.spec
+        self._guard.fence.measure()
         try:
-            with self._guard:
-                code = UserController(spec.id, spec.site, spec.code)
+            with self._guard.limited(READING_LIMIT):
+                code = UserController(spec.id, spec.site, spec.code, strength_of(spec), self.surroundings)
+                placed = code.placed
         except ControllerCodeError as error:
-            entry.error, entry.line = str(error), error.line
-            self._on_failure(HookFailure(spec.id, spec.site, str(error), error.line, 0, traceback.format_exc()))
-            return
+            self._not_built(entry, str(error), error.line)
+        except ControllerInterrupted as error:
+            self._not_built(
+                entry,
+                f"Reading this text took longer than {READING_LIMIT:g} s and was ended: what takes long, or loops, "
+                "belongs into the function.",
+                line_in(error),
+            )
+        else:
+            entry.code = code
+            entry.hooks = tuple((one.site, placed_hook(one, self._guarded(one), spec.id)) for one in placed)
+        finally:
+            self._tidy()
+
+    def _not_built(self, entry: _Entry, message: str, line: int) -> None:
+        entry.error, entry.line = message, line
+        spec = entry.spec
+        self._on_failure(HookFailure(spec.id, spec.site, message, line, 0, traceback.format_exc()))
+
+    def _guarded(self, placed: PlacedFunction) -> Callable[[torch.Tensor], torch.Tensor]:
+        guard = self._guard
 
         def guarded(tensor: torch.Tensor) -> torch.Tensor:
-            with self._guard:
-                return code(tensor)
+            with guard:
+                return placed(tensor)
 
-        entry.code = code
-        entry.hook = FunctionController(
-            spec.site,
-            guarded,
-            hook_type=HookType.PRE_FORWARD if code.acts_on_input else HookType.FORWARD,
-            hook_id=spec.id,
-            refuse_nan=True,
-        )
+        return guarded
+
+    def _tidy(self) -> None:
+        """Put back what user code changed in the libraries that the model is made of."""
+        changed = self._libraries.put_back()
+        if changed:
+            names = ", ".join(changed[:4]) + (" and more" if len(changed) > 4 else "")
+            log.warning("A controller had changed %s; it was put back, for it would change the model.", names)
 
     def _record(self, record: CaptureRecord) -> None:
         self.note_shape(record)
@@ -232,6 +314,10 @@ class Attachments:
         cause = error.original_error
         entry.line = entry.code.line_of(cause) if entry.code is not None else 0
         entry.error = sentence(cause)
+        if entry.code is not None:
+            # Half a text that acts is none that anybody wrote: its other functions are off too.
+            for _, other in entry.hooks:
+                other.disable()
         details = "".join(traceback.format_exception(cause))
         log.warning("Hook %s at '%s' failed and is off now.\n%s", hook.id, entry.spec.site, details)
         self._on_failure(HookFailure(hook.id, entry.spec.site, entry.error, entry.line, self._run, details))
@@ -242,8 +328,9 @@ class Attachments:
             return
         by_site: dict[str, list[Hook]] = {}
         for entry in self._entries.values():
-            if entry.hook is not None and entry.hook.enabled:
-                by_site.setdefault(entry.spec.site, []).append(entry.hook)
+            for site, hook in entry.hooks:
+                if hook.enabled:
+                    by_site.setdefault(site, []).append(hook)
         if by_site:
             self._attachment = attach(self._model, by_site)
 
@@ -259,4 +346,9 @@ def sentence(error: BaseException) -> str:
     name = type(error).__name__
     if not text:
         return f"{name} was raised."
-    return text if name in ("RuntimeError", "ControllerCodeError") else f"{name}: {text}"
+    plain = isinstance(error, ControllerCodeError | ControllerError) or name == "RuntimeError"
+    return text if plain else f"{name}: {text}"
+
+
+def _stage(stage: str) -> Literal["before", "after", "input"]:
+    return "after" if stage == "after" else "input" if stage == "input" else "before"

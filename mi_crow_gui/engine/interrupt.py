@@ -3,38 +3,133 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mi_crow_gui.engine.memory_fence import MemoryFence
+from mi_crow_gui.engine.printed import Printed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+_OWN_TEXT = "<controller "  # how the file names of controllers begin
+_AGAIN = 0.5  # seconds between two tries to end code that took too long
 
 
 class ControllerInterrupted(BaseException):
-    """Raised inside a controller that went on after Stop; a BaseException, so that no `except Exception` eats it."""
+    """Raised inside a controller that went on after Stop; a BaseException, so that no `except Exception` eats it.
+
+    A bare `except:` would: it is made an instance at that moment, in the thread and inside the code that is to end,
+    and from then on every line of a controller raises it again.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        frame: FrameType | None = sys._getframe(1)
+        if frame is None or not _in_controller(frame):
+            return
+        sys.settrace(_raise_again)
+        while frame is not None:
+            if _is_controllers(frame):
+                frame.f_trace = _raise_again
+            frame = frame.f_back
 
 
 class UserCodeGuard:
-    """Knows whether the model thread is inside user code, and can raise there.
+    """Surrounds code that the user wrote: knows whether the model thread is inside, and can raise there.
 
     The check and the raise happen under one lock with leaving, so the exception can't land after user code ended.
+    What that code prints goes to the log meanwhile, and it can't take more memory than there is.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread: int | None = None
+        self._depth = 0
+        self._interrupted = False
+        self.fence = MemoryFence()
+        self.printed = Printed()
+
+    @property
+    def inside(self) -> bool:
+        """Whether user code runs now."""
+        return self._thread is not None
 
     def __enter__(self) -> None:
+        self._depth += 1
+        if self._depth > 1:
+            return
+        self.printed.begin()
+        self.fence.put_up()
         with self._lock:
             self._thread = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
         # Until the lock is taken the interrupt may still land; it then replaces whatever was on its way.
-        with self._lock:
+        try:
+            with self._lock:
+                self._thread = None
+        finally:
             self._thread = None
+            if self._interrupted:
+                self._interrupted = False
+                sys.settrace(None)
+            self.fence.take_down()
+            self.printed.end()
 
     def interrupt(self) -> bool:
         """Raise `ControllerInterrupted` in the guarded thread if it is inside user code; True if it was."""
         with self._lock:
             if self._thread is None:
                 return False
+            self._interrupted = True
             raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread), ctypes.py_object(ControllerInterrupted)
             )
             return bool(raised == 1)
+
+    @contextmanager
+    def limited(self, seconds: float, on_limit: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Surround code that has to end within a time, after which it is interrupted."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            if not ended.wait(seconds):
+                on_limit()
+                while self.interrupt() and not ended.wait(_AGAIN):
+                    pass
+
+        watcher = threading.Thread(target=watch, name="controller time limit", daemon=True)
+        watcher.start()
+        try:
+            with self:
+                yield
+        finally:
+            ended.set()
+            watcher.join()
+
+
+def _raise_again(frame: FrameType, event: str, argument: object) -> Any:
+    if not _is_controllers(frame):
+        return None
+    if event == "line":
+        raise ControllerInterrupted
+    return _raise_again
+
+
+def _is_controllers(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_OWN_TEXT)
+
+
+def _in_controller(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if _is_controllers(frame):
+            return True
+        frame = frame.f_back
+    return False

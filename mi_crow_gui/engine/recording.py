@@ -25,7 +25,7 @@ from mi_crow_gui.engine.messages import (
 from mi_crow_gui.plotdata.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -53,6 +53,11 @@ class Recording:
         self._mailbox = mailbox
         self._states: tuple[HookState, ...] = ()
 
+    @property
+    def frames(self) -> Mapping[tuple[str, str], Frame]:
+        """What was captured so far, by (site, stage)."""
+        return self._frames
+
     def add(self, record: CaptureRecord) -> None:
         """One capture; called in the forward, so it copies one row and returns."""
         history = self.history.append(record)
@@ -64,7 +69,7 @@ class Recording:
             step=record.step,
             site=record.site,
             hook_id=record.hook_id,
-            stage=record.stage if record.site in self.controlled else "",
+            stage=record.stage if record.stage == "input" or record.site in self.controlled else "",
             values=values,
             shape=record.shape,
             dtype=record.dtype,

@@ -187,6 +187,7 @@ class ModelWorker(QObject):
             self.runFailed.emit(Failure(request.kind, message, traceback.format_exc()))
             return
         finally:
+            self._attachments.end_run()
             if recording is not None:
                 recording.publish_report(self._attachments.report())
         if recording is not None and outcome is not None:
@@ -254,22 +255,26 @@ class ModelWorker(QObject):
 
     def _take(self, model: CoreModel) -> None:
         from core_hooks.model.anatomy import discover
+        from core_hooks.model.part_names import part_names
         from mi_crow_gui.engine.attachments import Attachments
 
         if self._attachments is None:
             self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit)
         previous, self._model = self._model, model
         self.archive.clear()
-        self._attachments.set_model(model.model, frozenset(record.path for record in model.tree))
+        anatomy = discover(model)
+        kinds = part_names(model.tree, anatomy)
+        self._attachments.set_model(model.model, tuple(kinds), kinds, model.tokenizer)
         if previous is not None:
             previous.close()
-        self.anatomyKnown.emit(discover(model))
+        self.anatomyKnown.emit(anatomy)
         self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, model.example_inputs is not None))
 
     def _begin(self, request: RunRequest) -> Recording:
         from core_hooks.model.errors import ModelError
         from core_hooks.model.prompt import encode
         from core_hooks.model.tokens import TokenSequence
+        from mi_crow_gui.engine.captured_runs import LiveValues, by_pin
         from mi_crow_gui.engine.recording import Recording
 
         assert self._model is not None
@@ -290,7 +295,7 @@ class ModelWorker(QObject):
         recording = Recording(info, request, self._mailbox, self._attachments.captures())
         self._recording = recording
         recording.controlled = self._attachments.controlled()
-        self._attachments.begin_run(request.number, tokens)
+        self._attachments.begin_run(request.number, tokens, LiveValues(recording), by_pin(self.archive.pinned))
         self.runStarted.emit(info)
         return recording
 
