@@ -93,40 +93,61 @@ def logit_lens(
     _insist_on_unembedding(opened, anatomy)
     rows, tokens, width = residuals.stream.shape
     vectors = residuals.stream.reshape(rows * tokens, width)
-    results = np.empty((3, len(vectors)), np.float64)
-    ranks = np.full(len(vectors), -1, np.int64)
-    chances = np.zeros(len(vectors), np.float32)
+    parts: list[LogitLens] = []
     step = max(1, _BLOCK // (opened.summary.vocabulary or _LARGE_VOCABULARY))
     with undisturbed(opened.model):
         for start in range(0, len(vectors), step):
             if cancel is not None and cancel.is_set():
                 raise RunCancelled("The lens was cancelled.")
-            logits = _read(opened, anatomy, vectors[start : start + step])
-            if target >= logits.shape[-1]:
-                raise ModelError(f"There is no word {target}: the vocabulary has {logits.shape[-1]:,}.")
-            log_probabilities = logits.log_softmax(-1)
-            best, top = log_probabilities.max(-1)
-            here = slice(start, start + len(logits))
-            results[0, here] = top.cpu().numpy()
-            results[1, here] = best.exp().cpu().numpy()
-            results[2, here] = torch.special.entr(log_probabilities.exp()).sum(-1).cpu().numpy()
-            if target >= 0:
-                chosen = logits[:, target, None]
-                above = (logits > chosen).sum(-1).masked_fill_(chosen[:, 0].isnan(), -1)
-                ranks[here] = above.cpu().numpy()
-                chances[here] = log_probabilities[:, target].exp().cpu().numpy()
+            parts.append(_lens(opened, anatomy, vectors[start : start + step], target))
             if on_progress is not None:
-                on_progress(here.stop, len(vectors))
-    shape = (rows, tokens)
-    top_ids, probability, entropy = (values.reshape(shape) for values in results)
+                on_progress(min(start + step, len(vectors)), len(vectors))
+
+    def joined(name: str) -> np.ndarray:
+        values: np.ndarray = np.concatenate([getattr(part, name) for part in parts]).reshape(rows, tokens)
+        return values
+
     return LogitLens(
-        top_ids.astype(np.int64),
-        probability.astype(np.float32),
-        entropy.astype(np.float32),
+        joined("top"),
+        joined("probability"),
+        joined("entropy"),
         target,
-        ranks.reshape(shape) if target >= 0 else None,
-        chances.reshape(shape) if target >= 0 else None,
+        joined("target_rank") if target >= 0 else None,
+        joined("target_probability") if target >= 0 else None,
     )
+
+
+def lens_of_vectors(opened: OpenedModel, anatomy: Anatomy, vectors: torch.Tensor, target: int = -1) -> LogitLens:
+    """Read predictions from single vectors of the residual stream, ``[vectors, channels]``; of a few at a time.
+
+    Returns
+    -------
+    LogitLens
+        Every array is ``[vectors]``.
+
+    Raises
+    ------
+    ModelError
+        As `logit_lens`.
+    """
+    _insist_on_unembedding(opened, anatomy)
+    with undisturbed(opened.model):
+        return _lens(opened, anatomy, vectors, target)
+
+
+def _lens(opened: OpenedModel, anatomy: Anatomy, vectors: torch.Tensor, target: int) -> LogitLens:
+    logits = _read(opened, anatomy, vectors)
+    if target >= logits.shape[-1]:
+        raise ModelError(f"There is no word {target}: the vocabulary has {logits.shape[-1]:,}.")
+    log_probabilities = logits.log_softmax(-1)
+    best, top = log_probabilities.max(-1)
+    entropy = torch.special.entr(log_probabilities.exp()).sum(-1)
+    rank = chance = None
+    if target >= 0:
+        chosen = logits[:, target, None]
+        rank = (logits > chosen).sum(-1).masked_fill_(chosen[:, 0].isnan(), -1).cpu().numpy()
+        chance = log_probabilities[:, target].exp().cpu().numpy()
+    return LogitLens(top.cpu().numpy(), best.exp().cpu().numpy(), entropy.cpu().numpy(), target, rank, chance)
 
 
 def lens_cell(

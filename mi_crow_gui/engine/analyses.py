@@ -96,8 +96,8 @@ def lens(
     opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
 ) -> Lens:
     """What the model would say at every place of its residual stream."""
-    tokens, anatomy = _tokens(request), _anatomy(opened)
-    target = _word_id(opened, str(dict(request.parameters).get("word", "")))
+    tokens, anatomy = _tokens(request), anatomy_of(opened)
+    target = word_id(opened, str(dict(request.parameters).get("word", "")))
     residuals = _residuals(opened, anatomy, request, cancel)
     found = logit_lens(opened, anatomy, residuals, target, on_progress=progress, cancel=cancel)
     texts = {int(token_id): token_text(opened, int(token_id)) for token_id in np.unique(found.top)}
@@ -117,7 +117,7 @@ def cell_of_lens(
     opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
 ) -> LensCell:
     """The likeliest words at one place of the residual stream."""
-    tokens, anatomy = _tokens(request), _anatomy(opened)
+    tokens, anatomy = _tokens(request), anatomy_of(opened)
     row, token = _number(request, "row"), _number(request, "token")
     found = lens_cell(opened, anatomy, _residuals(opened, anatomy, request, cancel), row, token, _EXPECTED)
     return LensCell(request.run, tokens.texts, row, token, found.candidates, found.entropy)
@@ -127,7 +127,7 @@ def attention(
     opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
 ) -> Attention:
     """How the heads of one block spread their attention over the tokens."""
-    tokens, anatomy = _tokens(request), _anatomy(opened)
+    tokens, anatomy = _tokens(request), anatomy_of(opened)
     blocks = tuple(index for index, block in enumerate(anatomy.blocks) if block.attention)
     if not blocks:
         raise ModelError(anatomy.lacks("heads") or f"{opened.summary.architecture} has no attention.")
@@ -154,7 +154,7 @@ def head_map(
     """Score every head, on random tokens said twice or on those of the run."""
     source = str(dict(request.parameters).get("source", RANDOM))
     tokens = repeated_random_tokens(opened) if source == RANDOM else _tokens(request)
-    found = map_heads(opened, _anatomy(opened), tokens, on_progress=progress, cancel=cancel)
+    found = map_heads(opened, anatomy_of(opened), tokens, on_progress=progress, cancel=cancel)
     scores = frozen(np.stack([getattr(found, kind) for kind, _ in SCORES]))
     return HeadScoresOfAll(request.run, tokens.texts, scores, source, found.switched_from)
 
@@ -164,7 +164,7 @@ def norms(
 ) -> ResidualNorms:
     """How long the residual stream is at every place."""
     tokens = _tokens(request)
-    residuals = _residuals(opened, _anatomy(opened), request, cancel)
+    residuals = _residuals(opened, anatomy_of(opened), request, cancel)
     return ResidualNorms(request.run, tokens.texts, frozen(residual_norms(residuals)))
 
 
@@ -180,7 +180,8 @@ def _number(request: AnalysisRequest, name: str) -> int:
     return value
 
 
-def _anatomy(opened: OpenedModel) -> Anatomy:
+def anatomy_of(opened: OpenedModel) -> Anatomy:
+    """What the parts of a model are, found and confirmed once; where hooks are aside."""
     known = _anatomies.get(opened.model)
     if known is None:
         known = _anatomies[opened.model] = verify(opened, discover(opened))
@@ -192,7 +193,7 @@ def _residuals(opened: OpenedModel, anatomy: Anatomy, request: AnalysisRequest, 
         return capture_residuals(opened, anatomy, _tokens(request))
 
 
-def _word_id(opened: OpenedModel, word: str) -> int:
+def word_id(opened: OpenedModel, word: str) -> int:
     """The vocabulary id of a word, of its first token when it has several; -1 for none."""
     if not word:
         return -1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
-from mi_crow_gui.engine.messages import STATES, STEPS
+from mi_crow_gui.engine.messages import LIVE, STATES, STEPS
 
 if TYPE_CHECKING:
     from core_hooks.capture.mailbox import Mailbox
@@ -15,7 +15,7 @@ BEAT_MS = 16
 
 # Every how many beats a key is delivered, and at which of them. What is shown for each costs the GUI thread several
 # milliseconds; at different beats they never add up to one that is felt.
-_TURNS = {STEPS: (6, 0), STATES: (12, 4)}
+_TURNS = {STEPS: (6, 0), STATES: (12, 4), LIVE: (6, 2)}
 _FRAMES_TURN = (2, 1)
 
 

@@ -22,6 +22,10 @@ StateName = Literal["idle", "loading", "ready", "running", "failed"]
 # Keys of the mailbox that are no hook ids.
 STEPS = "/steps"
 STATES = "/states"
+LIVE = "/live"
+
+# An analysis that somebody looks at: its name in `mi_crow_gui.engine.analyses`, and its parameters.
+Followed = tuple[str, tuple[tuple[str, object], ...]]
 
 
 @dataclass(frozen=True, slots=True)

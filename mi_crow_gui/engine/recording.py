@@ -47,6 +47,7 @@ class Recording:
         # Where it matters on which side of the controllers a value was captured.
         self.controlled: frozenset[str] = frozenset()
         self.hooks_changed = False
+        self.notes: list[str] = []
         self._request = request
         self._frames: dict[tuple[str, str], Frame] = {}
         self._logits = LogitsKeeper(expected)
@@ -66,7 +67,7 @@ class Recording:
             values = record.values
         frame = Frame(
             run=record.run,
-            step=record.step,
+            step=self.info.continued + record.step,
             site=record.site,
             hook_id=record.hook_id,
             stage=record.stage if record.stage == "input" or record.site in self.controlled else "",
@@ -115,7 +116,7 @@ class Recording:
             generated=tuple(steps),
             hooks=states,
             dropped=self.history.dropped,
-            notes=_notes(states),
+            notes=(*_notes(states), *self.notes),
         )
 
     def kept(self, outcome: RunOutcome) -> KeptRun:

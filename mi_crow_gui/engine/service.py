@@ -12,7 +12,7 @@ from core_hooks.capture.mailbox import Mailbox
 from mi_crow_gui.engine.archive import RunArchive
 from mi_crow_gui.engine.feed import Feed
 from mi_crow_gui.engine.interrupt import UserCodeGuard
-from mi_crow_gui.engine.messages import STATES, STEPS, CaptureUpdate, Failure, RunRequest, StateName
+from mi_crow_gui.engine.messages import LIVE, STATES, STEPS, CaptureUpdate, Failure, RunRequest, StateName
 from mi_crow_gui.engine.worker import ModelWorker
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.archive import KeptRun, Pin
     from mi_crow_gui.engine.messages import (
+        Followed,
         HookFailure,
         HookReport,
         OpenedModel,
@@ -61,6 +62,7 @@ class ModelService(QObject):
     hookFailed = Signal(object)
     hookStates = Signal(object)
     stepsArrived = Signal(object)
+    liveArrived = Signal(object)
     framesArrived = Signal(object)
     warm = Signal()
     taskProgressed = Signal(object)
@@ -225,6 +227,10 @@ class ModelService(QObject):
         self._set_state("running")
         self._taskWanted.emit(task)
         return True
+
+    def follow(self, views: Collection[Followed]) -> None:
+        """These analyses can be seen: a generation shows them as it goes on (`liveArrived`), at little cost to it."""
+        self._worker.followed = frozenset(views)
 
     def stop(self) -> None:
         """Cancel the opening or the run; a controller that does not return is interrupted a moment later."""
@@ -416,6 +422,8 @@ class ModelService(QObject):
                 continue
             if key == STEPS:
                 self.stepsArrived.emit(content)
+            elif key == LIVE:
+                self.liveArrived.emit(content)
             elif key == STATES:
                 self._on_worker_hooks_changed(cast("HookReport", content))
         if frames:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.archive import RunArchive
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.interrupt import UserCodeGuard
+    from mi_crow_gui.engine.messages import Followed
     from mi_crow_gui.engine.recording import Recording
     from mi_crow_gui.engine.tasks import ModelTask
 
@@ -76,6 +77,8 @@ class ModelWorker(QObject):
         self.cancel = threading.Event()
         self.archive = archive
         self.looking_at: ModelReference | None = None
+        # Set by the GUI thread: the analyses that can be seen.
+        self.followed: frozenset[Followed] = frozenset()
         self._mailbox = mailbox
         self._guard = guard
         self._model: CoreModel | None = None
@@ -301,6 +304,7 @@ class ModelWorker(QObject):
 
     def _execute(self, request: RunRequest, recording: Recording, run: HookRun, started: float) -> RunOutcome:
         from core_hooks.model.generation import forward, generate
+        from mi_crow_gui.engine.live_views import LiveViews
 
         assert self._model is not None
         assert self._attachments is not None
@@ -313,21 +317,30 @@ class ModelWorker(QObject):
             )
 
         def on_step(step: Any) -> None:
+            live.forwarded(recording.tokens.texts)
             recording.hooks_changed |= self._apply_pending()
             recording.controlled = attachments.controlled()
             recording.add_step(step)
             attachments.set_step(step.step, recording.tokens, len(tokens))
             recording.publish_report(attachments.report())
 
-        generated = generate(
-            self._model,
-            tokens,
-            request.settings,
-            cancel=self.cancel,
-            on_step=on_step,
-            run=run,
-            on_logits=recording.add_logits,
-        )
+        def looked_at() -> frozenset[Followed]:
+            return self.followed if request.kind == "generate" else frozenset()
+
+        with LiveViews(self._model, recording.info, self._mailbox, looked_at, attachments) as live:
+            generated = generate(
+                self._model,
+                tokens,
+                request.settings,
+                cancel=self.cancel,
+                on_step=on_step,
+                run=run,
+                on_logits=recording.add_logits,
+            )
+        if live.switched_from:
+            recording.notes.append(
+                f"Attention was computed 'eager' instead of '{live.switched_from}', because a plot followed it."
+            )
         return recording.outcome(
             generated.prompt,
             generated.steps,

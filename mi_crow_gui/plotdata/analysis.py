@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -30,21 +30,37 @@ class Analysis:
         Number of the run whose tokens these are; 0 when they are no run's.
     tokens
         Their texts.
+    step
+        How many of the tokens were generated: the step of the run that this is of.
+    live
+        True while the run goes on; what it has not come to yet may be missing.
     """
 
     run: int
     tokens: tuple[str, ...]
+    step: int = field(default=0, kw_only=True)
+    live: bool = field(default=False, kw_only=True)
 
     @property
     def site(self) -> str:
         """Dotted name of the module that it is about; "" when it is about the whole model."""
         return ""
 
+    def until(self, end: int, step: int) -> Self:
+        """The same as it was at `step`, when there were `end` tokens: a causal model never changes earlier ones."""
+        if end >= len(self.tokens):
+            return self if step == self.step else replace(self, step=step)
+        return replace(self, tokens=self.tokens[:end], step=step, **self._cut(end))
+
+    def _cut(self, end: int) -> dict[str, Any]:
+        """The fields that hold something of every token, of the first `end` tokens alone."""
+        return {}
+
     def frame(self, values: np.ndarray) -> Frame:
         """The numbers as a plot's panel knows them."""
         return Frame(
             run=self.run,
-            step=0,
+            step=self.step,
             site=self.site,
             hook_id="",
             stage="after",
@@ -52,6 +68,7 @@ class Analysis:
             shape=tuple(values.shape),
             dtype=str(values.dtype),
             tokens=self.tokens,
+            live=self.live,
         )
 
 

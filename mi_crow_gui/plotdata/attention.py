@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,10 @@ class Attention(Analysis):
     def site(self) -> str:
         """Dotted name of the block's attention."""
         return self.path
+
+    def _cut(self, end: int) -> dict[str, Any]:
+        patterns = self.patterns[:, :end, :end]
+        return {"patterns": patterns, "small": reduced(patterns, SMALL)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mi_crow_gui.plotdata.analysis import WHOLE, Analysis, Grid, block_names, share_scale
 from mi_crow_gui.plotdata.drawing import Drawing
@@ -12,8 +14,6 @@ from mi_crow_gui.plotdata.scale import MIN_MAX, Scale, colour_scale
 from mi_crow_gui.plotdata.table import Table
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from core_hooks.model.tokens import Candidate
 
 PROBABILITY, ENTROPY, RANK, WORD = "probability", "entropy", "rank", "word"
@@ -28,7 +28,8 @@ class Lens(Analysis):
     Attributes
     ----------
     words
-        Text of the likeliest next token in each cell, by row.
+        Text of the likeliest next token in each cell, by row. While a run goes on, "" (and NaN) for tokens that
+        were not read yet.
     probability, entropy
         Its probability (0 to 1), and the entropy of the whole prediction in nats.
     word
@@ -43,6 +44,16 @@ class Lens(Analysis):
     word: str = ""
     rank: np.ndarray | None = None
     word_probability: np.ndarray | None = None
+
+    def _cut(self, end: int) -> dict[str, Any]:
+        arrays = {name: getattr(self, name) for name in ("probability", "entropy", "rank", "word_probability")}
+        cut = {name: None if array is None else array[:, :end] for name, array in arrays.items()}
+        return {**cut, "words": tuple(row[:end] for row in self.words)}
+
+    @property
+    def unread(self) -> int:
+        """Tokens of a run that goes on for which there was no time yet."""
+        return int(np.isnan(self.probability[-1]).sum()) if self.live else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

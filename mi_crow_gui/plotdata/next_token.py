@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class NextTokens(Analysis):
     """One prediction a token."""
 
     expected: tuple[Expected, ...]
+
+    def _cut(self, end: int) -> dict[str, Any]:
+        return {"expected": self.expected[:end]}
 
 
 @dataclass(frozen=True, slots=True)

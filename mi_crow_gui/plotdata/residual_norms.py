@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mi_crow_gui.plotdata.analysis import Analysis, Grid, block_names
 from mi_crow_gui.plotdata.drawing import Drawing
@@ -20,6 +20,9 @@ class ResidualNorms(Analysis):
     """Euclidean norms, float32 ``[blocks + 1, tokens]``; row 0 is what the first block is given."""
 
     norms: np.ndarray
+
+    def _cut(self, end: int) -> dict[str, Any]:
+        return {"norms": self.norms[:, :end]}
 
 
 @dataclass(frozen=True, slots=True)

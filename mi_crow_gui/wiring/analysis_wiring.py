@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, Slot
 
@@ -14,14 +15,16 @@ from mi_crow_gui.engine.drawing_pool import DrawingWish
 from mi_crow_gui.engine.tasks import TaskResult
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.panels.plots.head_map import HeadMapPanel
+from mi_crow_gui.plotdata.analysis import Analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from core_hooks.model.tokens import TokenSequence, TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.messages import RunInfo, RunOutcome
     from mi_crow_gui.engine.tasks import TaskProgress
+    from mi_crow_gui.panels.plots.analysis_panel import Parameters
     from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
@@ -41,8 +44,12 @@ class AnalysisWiring(QObject):
     def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
         super().__init__(parts.window)
         self._parts, self._board, self._kinds = parts, board, kinds
-        self._run = self._going = 0
+        self._run = self._going = self._continued = 0
         self._tokens: TokenSequence | None = None
+        # Tokens of the run that were not generated, and the step that is shown of it; None: the newest.
+        self._given = 0
+        self._step: int | None = None
+        self._live: dict[tuple[str, Parameters], Analysis] = {}
         self._controllers: tuple[HookSpec, ...] = ()
         self._results: dict[AnalysisRequest, TaskResult] = {}
         self._asked: AnalysisRequest | None = None
@@ -50,13 +57,14 @@ class AnalysisWiring(QObject):
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
         self._awake = False
         self._listened: set[str] = set()
-        self._shown: dict[str, tuple[TaskResult, Any]] = {}
+        self._shown: dict[str, _Shown] = {}
         service = parts.service
         board.visibilityChanged.connect(self._refresh)
         board.settingsChanged.connect(self._on_board_settings_changed)
         parts.store.changed.connect(self._on_store_changed)
         service.runStarted.connect(self._on_service_run_started)
         service.stepsArrived.connect(self._on_service_steps_arrived)
+        service.liveArrived.connect(self._on_service_live_arrived)
         service.runFinished.connect(self._on_service_run_finished)
         service.modelOpened.connect(self._on_service_model_opened)
         service.stateChanged.connect(self._on_service_state_changed)
@@ -77,19 +85,36 @@ class AnalysisWiring(QObject):
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         self._run, self._tokens = 0, None
-        self._going, self._controllers = info.number, self._acting()
+        self._going, self._continued, self._controllers = info.number, info.continued, self._acting()
+        self._given = len(info.tokens) - info.continued
+        self._live = {}
         self._results = {request: result for request, result in self._results.items() if not request.run}
         self._shown.clear()
 
     @Slot(object)
     def _on_service_steps_arrived(self, steps: tuple[TokenStep, ...]) -> None:
+        if not steps:
+            return
         for panel in self._panels():
-            panel.show_steps(self._going, steps)
+            panel.show_chosen(self._going, self._continued + len(steps) - 1, steps[-1])
+
+    @Slot(object)
+    def _on_service_live_arrived(self, live: dict[tuple[str, Parameters], Analysis]) -> None:
+        """What was seen of the run so far by those plots that can be."""
+        self._live = live
+        self._refresh()
+
+    def show_step(self, step: int | None) -> None:
+        """Show what there was at a step of the newest run; None follows the newest again."""
+        if step != self._step:
+            self._step = step
+            self._refresh()
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
         info, steps = outcome.info, outcome.generated
         self._run, self._awake = info.number, True
+        self._live = {}
         self._tokens = info.tokens + type(info.tokens)(
             tuple(step.token_id for step in steps), tuple(step.text for step in steps), (False,) * len(steps)
         )
@@ -98,6 +123,7 @@ class AnalysisWiring(QObject):
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
         self._run, self._tokens, self._awake = 0, None, False
+        self._live = {}
         self._results.clear()
         self._shown.clear()
         self._refresh()
@@ -180,13 +206,23 @@ class AnalysisWiring(QObject):
         if self._tokens is None or not len(self._tokens):
             return []
         run, tokens = self._run, self._tokens
+        if self._step is not None and not panel.divisible():
+            end = self._given + self._step
+            tokens = type(tokens)(tokens.ids[:end], tokens.texts[:end], tokens.special[:end])
         return [AnalysisRequest(name, run, tokens, panel.parameters())] + [
             AnalysisRequest(other, run, tokens, parameters) for other, parameters in panel.further()
         ]
 
     @Slot()
     def _refresh(self) -> None:
-        for panel in self._panels():
+        panels = self._panels()
+        followed = [(self._kinds[panel.kind].analysis, panel.parameters()) for panel in panels if panel.of_run()]
+        self._parts.service.follow(followed)
+        for panel in panels:
+            live = self._live.get((self._kinds[panel.kind].analysis, panel.parameters())) if panel.of_run() else None
+            if live is not None:
+                self._draw(panel, live, len(live.tokens), live.step)
+                continue
             for place, wish in enumerate(self._wishes(panel)):
                 result = self._results.get(wish)
                 if result is None and wish.run and self._acting() != self._controllers:
@@ -196,7 +232,7 @@ class AnalysisWiring(QObject):
                 elif place:
                     panel.show_further(result.content, result.problem)
                 else:
-                    self._show(panel, result)
+                    self._show(panel, wish, result)
 
     def _acting(self) -> tuple[HookSpec, ...]:
         """The hooks that change what the model computes."""
@@ -207,16 +243,33 @@ class AnalysisWiring(QObject):
         if self._asked is None and self._parts.service.ask(wish):
             self._asked, self._asked_at = wish, time.monotonic()
 
-    def _show(self, panel: AnalysisPanel, result: TaskResult) -> None:
-        shown = (result, panel.settings())
+    def _show(self, panel: AnalysisPanel, wish: AnalysisRequest, result: TaskResult) -> None:
+        content = result.content
+        if content is not None:
+            self._draw(panel, content, *self._moment(wish))
+            return
+        shown = _Shown(result, None, 0, 0)
+        if self._shown.get(panel.plot_id) != shown:
+            self._shown[panel.plot_id] = shown
+            panel.show_problem(f"Stopped before its end. {panel.hint}" if result.cancelled else result.problem)
+
+    def _moment(self, request: AnalysisRequest) -> tuple[int, int]:
+        """How many tokens of a result are shown, and the step that this is."""
+        tokens = len(request.tokens or ())
+        if not request.run:
+            return tokens, 0
+        end = tokens if self._step is None else min(tokens, self._given + self._step)
+        return end, end - self._given
+
+    def _draw(self, panel: AnalysisPanel, content: Analysis, end: int, step: int) -> None:
+        shown = _Shown(content, panel.settings(), end, step)
         if self._shown.get(panel.plot_id) == shown:
             return
         self._shown[panel.plot_id] = shown
-        if result.content is None:
-            panel.show_problem(f"Stopped before its end. {panel.hint}" if result.cancelled else result.problem)
-            return
         prepare = self._kinds[panel.kind].prepare
-        self._parts.drawings.ask(DrawingWish(panel.plot_id, result.content, panel.settings(), prepare))
+        if content.run:
+            prepare = _Moment(prepare, end, step)
+        self._parts.drawings.ask(DrawingWish(panel.plot_id, cast("Any", content), panel.settings(), prepare))
 
     @Slot(object)
     def _on_service_task_progressed(self, progress: TaskProgress) -> None:
@@ -261,5 +314,31 @@ class AnalysisWiring(QObject):
     @Slot(str, object)
     def _on_drawings_drawn(self, plot_id: str, drawing: Any) -> None:
         panel, shown = self._board.panel(plot_id), self._shown.get(plot_id)
-        if isinstance(panel, AnalysisPanel) and shown is not None and drawing.content is shown[0].content:
+        if not isinstance(panel, AnalysisPanel) or shown is None or not isinstance(shown.content, Analysis):
+            return
+        # While a run goes on the next drawing is asked for before this one is there; it is shown all the same.
+        current = drawing.frame.live or drawing.step == shown.step
+        if drawing.run == shown.content.run and drawing.frame.live == shown.content.live and current:
             panel.show_drawing(drawing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a plot shows or was asked to; equal only for the same content."""
+
+    content: Analysis | TaskResult
+    settings: Any
+    end: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """Prepares a drawing of an analysis as it was at a step; on the drawing thread, for it may take a while."""
+
+    prepare: Callable[[Any, Any], Any]
+    end: int
+    step: int
+
+    def __call__(self, content: Any, settings: Any) -> Any:
+        return self.prepare(content.until(self.end, self.step), settings)

@@ -112,7 +112,7 @@ class Composition(QObject):
         parts.window.install_plot_board(board)
         self._plots = PlotsWiring(parts, board, registry.kinds)
         self._analyses = AnalysisWiring(parts, board, registry.kinds)
-        self._scrub = ScrubWiring(parts, self._plots)
+        self._scrub = ScrubWiring(parts, self._plots, self._analyses)
         self._captures.framesRead.connect(self._plots.show_capture)
         self._view.add_plots(board)
         self._inspector.add_values(self._plots, registry.kinds)

@@ -159,7 +159,7 @@ class PlotsWiring(QObject):
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         # What is on the screen belongs to an older run from now on, and says so until the new values arrive.
-        self._prompt_tokens = len(info.tokens)
+        self._prompt_tokens = len(info.tokens) - info.continued
         self._frames.clear()
         self._shown.clear()
         for panel in (*self._board.panels(), *self._inspected.values()):

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Slot
 
 if TYPE_CHECKING:
     from mi_crow_gui.engine.messages import RunOutcome
+    from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
     from mi_crow_gui.wiring.parts import Parts
     from mi_crow_gui.wiring.plots_wiring import PlotsWiring
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 class ScrubWiring(QObject):
     """Joins the generation bar with the plots; a new run always begins at the newest step."""
 
-    def __init__(self, parts: Parts, plots: PlotsWiring) -> None:
+    def __init__(self, parts: Parts, plots: PlotsWiring, analyses: AnalysisWiring) -> None:
         super().__init__(parts.window)
-        self._bar, self._plots, self._service = parts.window.generation_bar, plots, parts.service
+        self._bar, self._plots, self._analyses = parts.window.generation_bar, plots, analyses
         self._bar.stepChosen.connect(self._on_bar_step_chosen)
         parts.service.runStarted.connect(self._on_service_run_started)
         parts.service.runFinished.connect(self._on_service_run_finished)
@@ -25,15 +26,20 @@ class ScrubWiring(QObject):
 
     @Slot(int)
     def _on_bar_step_chosen(self, step: int) -> None:
-        self._plots.show_step(step if step >= 0 else None)
+        self._show_step(step if step >= 0 else None)
 
     @Slot(object)
     def _on_service_run_started(self, info: object) -> None:
-        self._plots.show_step(None)
+        self._show_step(None)
         self._bar.set_steps(())
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
-        """The last token that was chosen was never fed: no site held anything for it."""
-        fed = [step.text for step in outcome.generated[:-1]]
-        self._bar.set_steps(fed if self._service.frames() else ())
+        """Offer the tokens that were fed, those of earlier single steps too; the last that was chosen never was."""
+        tokens = outcome.info.tokens.texts
+        earlier = tokens[len(tokens) - outcome.info.continued :]
+        self._bar.set_steps([*earlier, *(step.text for step in outcome.generated[:-1])])
+
+    def _show_step(self, step: int | None) -> None:
+        self._plots.show_step(step)
+        self._analyses.show_step(step)

@@ -37,6 +37,10 @@ class AnalysisPanel(PlotPanel):
         """Whether it is about the newest run; else it is computed once for a model."""
         return True
 
+    def divisible(self) -> bool:
+        """Whether what it shows of the first tokens is a part of what it shows of all of them."""
+        return True
+
     def further(self) -> tuple[tuple[str, Parameters], ...]:
         """Other analyses of the same tokens that were clicked for: name and parameters."""
         return ()
@@ -44,8 +48,8 @@ class AnalysisPanel(PlotPanel):
     def show_further(self, content: Any, problem: str) -> None:
         """Show what came of one of `further`."""
 
-    def show_steps(self, run: int, steps: tuple[TokenStep, ...]) -> None:
-        """A run goes on: the tokens that were chosen so far. Most analyses wait for its end."""
+    def show_chosen(self, run: int, step: int, chosen: TokenStep) -> None:
+        """A run goes on: the token that was chosen at a step of it."""
 
     def show_problem(self, sentence: str) -> None:
         """Say why there is nothing to show."""
@@ -60,7 +64,7 @@ class AnalysisPanel(PlotPanel):
         return self.title
 
     def _when_words(self, drawing: Any) -> str:
-        return f"run {drawing.run}" if drawing.run else ""
+        return f"run {drawing.run} · step {drawing.step}" if drawing.run else ""
 
     def _texts(self) -> tuple[str, ...]:
         """Texts of all tokens that are shown."""

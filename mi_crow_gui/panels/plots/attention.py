@@ -68,8 +68,8 @@ class AttentionPanel(AnalysisPanel):
             for block, name in zip(content.blocks, names, strict=True):
                 self._block.addItem(name, block)
         self._block.setCurrentIndex(content.blocks.index(content.block))
-        self._heads.set_heads(content.small, drawing.head, drawing.scale)
-        self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale)
+        self._heads.set_heads(content.small, drawing.head, drawing.scale, gaps=content.live)
+        self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale, gaps=content.live)
         self._say_titles()
 
     def _words(self) -> str:

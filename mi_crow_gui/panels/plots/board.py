@@ -111,7 +111,8 @@ class PlotBoard(QTabWidget):
 
     def visible_panels(self) -> tuple[PlotPanel, ...]:
         """The plots that can be seen: all others need no drawing."""
-        return tuple(panel for panel in self.panels() if panel.isVisible())
+        # A widget that is being hidden is told so before its children are.
+        return tuple(panel for panel in self.panels() if panel.isVisible()) if self.isVisible() else ()
 
     def current_tab(self) -> str:
         """Name of the tab to which a plot is added."""

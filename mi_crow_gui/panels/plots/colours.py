@@ -51,9 +51,12 @@ class PlotColours:
             dark=dark,
         )
 
-    def table(self, diverging: bool) -> np.ndarray:
-        """256 colours as 0xAARRGGBB: a map of the values, and the colour of what is not finite."""
-        return _table(diverging, self.dark, self.not_finite.rgba())
+    def table(self, diverging: bool, *, gaps: bool = False) -> np.ndarray:
+        """256 colours as 0xAARRGGBB: a map of the values, and the colour of what is not finite.
+
+        With `gaps` that is the background: what is not finite is not known yet.
+        """
+        return _table(diverging, self.dark, (self.background if gaps else self.not_finite).rgba())
 
     def points_table(self) -> np.ndarray:
         """The same for points on the background: the map without the end that the background would swallow."""

@@ -27,6 +27,7 @@ class HeadGrid(QWidget):
         self._colours = colours
         self._small: np.ndarray | None = None
         self._scale: Scale | None = None
+        self._gaps = False
         self._images: list[QImage] = []
         self._pixels: list[np.ndarray] = []
         self._head = 0
@@ -36,10 +37,13 @@ class HeadGrid(QWidget):
         self.setMinimumSize(0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def set_heads(self, small: np.ndarray, head: int, scale: Scale) -> None:
-        """Show patterns ``[heads, side, side]`` in a range of colours, and which of them is the chosen one."""
-        if small is not self._small or scale != self._scale:
-            self._small, self._scale = small, scale
+    def set_heads(self, small: np.ndarray, head: int, scale: Scale, *, gaps: bool = False) -> None:
+        """Show patterns ``[heads, side, side]`` in a range of colours, and which of them is the chosen one.
+
+        With `gaps`, NaN is what is not known yet.
+        """
+        if small is not self._small or scale != self._scale or gaps != self._gaps:
+            self._small, self._scale, self._gaps = small, scale, gaps
             self._paint_images()
         self._head = head
         self.setAccessibleDescription(f"Head {head} of {len(small)} is shown large")
@@ -61,7 +65,8 @@ class HeadGrid(QWidget):
     def _paint_images(self) -> None:
         if self._small is None or self._scale is None:
             return
-        table, low, high = self._colours.table(False), self._scale.low, self._scale.high
+        table = self._colours.table(False, gaps=self._gaps)
+        low, high = self._scale.low, self._scale.high
         # The images do not own the memory they show.
         self._pixels = [np.take(table, places_in(pattern, low, high)) for pattern in self._small]
         self._images = [

@@ -72,6 +72,10 @@ class HeadMapPanel(AnalysisPanel):
     def of_run(self) -> bool:  # noqa: D102 - of the base
         return bool(self._settings.source == TEXT)
 
+    def divisible(self) -> bool:
+        """A score is a mean over all tokens."""
+        return False
+
     # ---- drawing ---------------------------------------------------------------------------------------------------
 
     def _draw(self, drawing: HeadMapDrawing) -> None:
@@ -91,7 +95,7 @@ class HeadMapPanel(AnalysisPanel):
     def _when_words(self, drawing: HeadMapDrawing) -> str:
         if drawing.content.source == RANDOM:
             return "random tokens, said twice"
-        return f"run {drawing.run}"
+        return super()._when_words(drawing)
 
     def _texts(self) -> tuple[str, ...]:
         # The tokens are no run's unless they are: there is nothing to point at.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QInputDialog, QLabel, QMenu, QSplitter, QVBoxLayout, QWidget
 
@@ -113,9 +114,11 @@ class LogitLensPanel(AnalysisPanel):
             self.open_cell(-1, -1)
 
         def word(row: int, column: int) -> tuple[str, str]:
+            if content.live and np.isnan(content.probability[row, column]):
+                return ("", "")
             return readable_token(content.words[row][column]), percent(float(content.probability[row, column]))
 
-        self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale, word)
+        self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale, word, gaps=content.live)
 
     def _note(self, drawing: LensDrawing) -> str:
         names = {
@@ -125,7 +128,12 @@ class LogitLensPanel(AnalysisPanel):
             WORD: f"probability of {readable_token(drawing.content.word)}",
         }
         rows, columns = drawing.grid.values.shape
-        return f"{plural(rows - 1, 'block')} × {plural(columns, 'token')} · colour: {names[drawing.settings.colour]}"
+        words = [
+            f"{plural(rows - 1, 'block')} × {plural(columns, 'token')}",
+            f"{plural(drawing.content.unread, 'token')} not read yet" if drawing.content.unread else "",
+            f"colour: {names[drawing.settings.colour]}",
+        ]
+        return " · ".join(word for word in words if word)
 
     def _mark_token(self, position: int | None) -> None:
         # The row of the cell that was opened too, as long as its token is the selected one.
@@ -169,6 +177,9 @@ class LogitLensPanel(AnalysisPanel):
             self._point_at("")
             return
         content = self._drawing.content
+        if content.live and np.isnan(content.probability[cell]):
+            self._point_at(f"{self._place(*cell)} · not read yet", cell[1])
+            return
         words = [
             self._place(*cell),
             f"{readable_token(content.words[cell[0]][cell[1]])} {content.probability[cell]!s}",

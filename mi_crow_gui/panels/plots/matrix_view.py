@@ -71,6 +71,7 @@ class MatrixView(QWidget):
         self._pyramid: Pyramid | None = None
         self._scale: Scale | None = None
         self._word: Callable[[int, int], tuple[str, ...]] | None = None
+        self._gaps = False
         self.canvas = PlotCanvas(self._bottom, self._left)
         self.canvas.view.invertY(not upwards)
         self._matrix, self._words, self.cross = MatrixItem(), CellWords(whole_words), CrossItem()
@@ -94,9 +95,11 @@ class MatrixView(QWidget):
         pyramid: Pyramid,
         scale: Scale,
         word: Callable[[int, int], tuple[str, ...]] | None = None,
+        *,
+        gaps: bool = False,
     ) -> None:
-        """Show a matrix; `word` gives the lines of text of a cell."""
-        self._grid, self._pyramid, self._scale, self._word = grid, pyramid, scale, word
+        """Show a matrix; `word` gives the lines of text of a cell. With `gaps`, NaN is what is not known yet."""
+        self._grid, self._pyramid, self._scale, self._word, self._gaps = grid, pyramid, scale, word, gaps
         rows, columns = grid.values.shape
         self._left.set_name(grid.row)
         self._left.set_positions(0, rows, grid.row_labels)
@@ -129,12 +132,12 @@ class MatrixView(QWidget):
     def _paint(self) -> None:
         if self._grid is None or self._pyramid is None or self._scale is None:
             return
-        table = self._colours.table(self._scale.diverging)
+        table = self._colours.table(self._scale.diverging, gaps=self._gaps)
         extent = self._pyramid.extent
         self._matrix.set_matrix(self._pyramid, self._scale, table, 0, False)
         self._words.set_words(self._grid.values, self._scale, table, self._word)
         below = math.ceil(self._bottom.maximumHeight())
-        self._bar.set_scale(self._scale, bool(extent.nan or extent.infinite), below)
+        self._bar.set_scale(self._scale, bool((extent.nan and not self._gaps) or extent.infinite), below)
 
     def _cell(self, at: QPointF | None) -> tuple[int, int] | None:
         if at is None or self._grid is None:

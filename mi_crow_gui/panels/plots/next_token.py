@@ -33,25 +33,24 @@ class NextTokenPanel(AnalysisPanel):
     settings_type = NextTokenSettings
 
     def _build(self) -> QWidget:
-        self._live: tuple[int, TokenStep] | None = None
+        self._live: tuple[int, int] | None = None
         self._bars = CandidateBars(self._colours)
         self._bars.pointed.connect(self._on_bars_pointed)
         self._bars.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         return self._bars.scrolled()
 
-    def show_steps(self, run: int, steps: tuple[TokenStep, ...]) -> None:  # noqa: D102 - of the base
-        if not steps or not steps[-1].candidates:
+    def show_chosen(self, run: int, step: int, chosen: TokenStep) -> None:  # noqa: D102 - of the base
+        if not chosen.candidates:
             return
-        newest = steps[-1]
-        self._live = run, newest
+        self._live = run, step
         self._stale = ""
-        ranks = [candidate.token_id for candidate in newest.candidates]
-        rank = ranks.index(newest.token_id) if newest.token_id in ranks else -1
+        ranks = [candidate.token_id for candidate in chosen.candidates]
+        rank = ranks.index(chosen.token_id) if chosen.token_id in ranks else -1
         # One that is not among them has no place that is known here: the words below the bars name it.
-        came = newest.candidates[rank] if rank >= 0 else None
-        self._bars.set_candidates(newest.candidates[: self._settings.count], came, rank)
+        came = chosen.candidates[rank] if rank >= 0 else None
+        self._bars.set_candidates(chosen.candidates[: self._settings.count], came, rank)
         self._say_titles()
-        self._foot.set_note(f"chosen {readable_token(newest.text)}: probability {percent(newest.probability)}")
+        self._foot.set_note(f"chosen {readable_token(chosen.text)}: probability {percent(chosen.probability)}")
         self._stack.setCurrentIndex(1)
 
     def show_drawing(self, drawing: Drawing) -> None:  # noqa: D102 - of the base
@@ -82,7 +81,7 @@ class NextTokenPanel(AnalysisPanel):
     def _say_titles(self) -> None:
         super()._say_titles()
         if self._live is not None:
-            self._when.setText(f"run {self._live[0]} · step {self._live[1].step}")
+            self._when.setText("run {} · step {}".format(*self._live))
 
     def _words(self) -> str:
         if self._live is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
@@ -41,7 +42,11 @@ class ResidualNormsPanel(AnalysisPanel):
     def _draw(self, drawing: ResidualNormsDrawing) -> None:
         values = drawing.grid.values
         self._view.set_grid(
-            drawing.grid, drawing.pyramid, drawing.scale, lambda row, column: (_short(float(values[row, column])),)
+            drawing.grid,
+            drawing.pyramid,
+            drawing.scale,
+            lambda row, column: (_short(float(values[row, column])),),
+            gaps=drawing.content.live,
         )
 
     def _note(self, drawing: ResidualNormsDrawing) -> str:
@@ -78,6 +83,8 @@ class ResidualNormsPanel(AnalysisPanel):
 
 
 def _short(norm: float) -> str:
+    if math.isnan(norm):
+        return ""
     return f"{norm:.1f}" if norm < 100 else f"{norm:,.0f}"
 
 

@@ -1,0 +1,202 @@
+"""What views that can be seen are shown of a generation while it goes on, at a small share of its time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import torch
+
+from core_hooks.analysis.attention import eager_attention
+from core_hooks.analysis.following import Following
+from core_hooks.model.errors import ModelError
+from mi_crow_gui.engine.analyses import anatomy_of, word_id
+from mi_crow_gui.engine.live_pieces import AT_ONCE, LiveAttention, LiveLens, LiveNorms
+from mi_crow_gui.engine.messages import LIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core_hooks.capture.mailbox import Mailbox
+    from core_hooks.model.opened import OpenedModel
+    from mi_crow_gui.engine.attachments import Attachments
+    from mi_crow_gui.engine.live_pieces import LivePiece
+    from mi_crow_gui.engine.messages import Followed, RunInfo
+
+log = logging.getLogger(__name__)
+
+LENS, ATTENTION, NORMS = "logit_lens", "attention", "residual_norms"
+# Of the time of a generation, what goes into reading words and what into pictures; and what is granted at its
+# beginning, in seconds. What is left of a tenth is for the hooks.
+_READING, _SHOWING, _CREDIT = 0.04, 0.03, 0.02
+_PAUSE = 0.048  # seconds between two pictures
+_LARGEST = 1 << 27  # bytes of attention of a block that are kept while a run goes on
+
+
+class LiveViews:
+    """Follows one generation for those views that somebody looks at; a context manager, on the model thread.
+
+    Attention weights exist only where attention is computed 'eager': the model is switched as long as attention is
+    looked at, and `switched_from` says so. What goes wrong here never ends the run.
+
+    Parameters
+    ----------
+    looked_at
+        Gives the analyses that can be seen, by name and parameters; asked before every forward.
+    attachments
+        The user's hooks, which look away while the model is run to learn its parts.
+    """
+
+    def __init__(
+        self,
+        opened: OpenedModel,
+        info: RunInfo,
+        mailbox: Mailbox[str, object],
+        looked_at: Callable[[], frozenset[Followed]],
+        attachments: Attachments,
+    ) -> None:
+        self._opened, self._info, self._mailbox, self._looked_at = opened, info, mailbox, looked_at
+        self._attachments = attachments
+        self._wishes: frozenset[Followed] = frozenset()
+        self._pieces: dict[Followed, LivePiece] = {}
+        self._following: Following | None = None
+        self._switch = ExitStack()
+        self._eager = False
+        self._broken = False
+        self.switched_from = ""
+        self._began = self._shown_at = time.perf_counter()
+        self._read_for, self._showed_for = 0.0, 0.0
+        self._amount = 1
+
+    def __enter__(self) -> LiveViews:
+        self._guarded(self._take_wishes, len(self._info.tokens))
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._let_go()
+
+    def forwarded(self, texts: tuple[str, ...]) -> None:
+        """A forward has ended, after which the tokens with these texts were fed."""
+        self._guarded(self._look, texts)
+        self._guarded(self._take_wishes, len(texts) + 1)
+
+    def _guarded(self, act: Callable[..., None], *given: object) -> None:
+        if self._broken:
+            return
+        try:
+            act(*given)
+        except Exception:
+            self._broken = True
+            log.exception("The views of run %s are not followed any further.", self._info.number)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._following is not None:
+            self._following.close()
+            self._following = None
+        self._switch.close()
+        self._eager = False
+
+    def _take_wishes(self, tokens: int) -> None:
+        wishes = self._looked_at()
+        if wishes == self._wishes:
+            return
+        self._wishes = wishes
+        if self._following is not None:
+            self._following.close()
+            self._following = None
+        if wishes:
+            # The first time, the model is run for it.
+            with self._attachments.aside(0, None):
+                anatomy_of(self._opened)
+        kept, self._pieces = self._pieces, {}
+        for wish in wishes:
+            piece = kept.get(wish) or self._piece(wish, tokens)
+            if piece is not None:
+                self._pieces[wish] = piece
+        blocks = {self._block(wish) for wish, piece in self._pieces.items() if isinstance(piece, LiveAttention)}
+        if self._eager and not blocks:
+            self._switch.close()
+            self._eager = False
+        stream = any(not isinstance(piece, LiveAttention) for piece in self._pieces.values())
+        if self._pieces:
+            anatomy = anatomy_of(self._opened)
+            self._following = Following(self._opened.model, anatomy, stream=stream, attention=sorted(blocks))
+
+    def _piece(self, wish: Followed, tokens: int) -> LivePiece | None:
+        """What follows a view; None where it can't be followed: it is computed when the run has ended, or says why."""
+        name, parameters = wish
+        anatomy = anatomy_of(self._opened)
+        if not anatomy.blocks:
+            return None
+        try:
+            if name == NORMS:
+                return LiveNorms()
+            if name == LENS:
+                if anatomy.lacks("unembedding") or not anatomy.readout:
+                    return None
+                return LiveLens(self._opened, anatomy, word_id(self._opened, str(dict(parameters).get("word", ""))))
+            if name == ATTENTION:
+                block = anatomy.blocks[self._block(wish)] if self._block(wish) < len(anatomy.blocks) else None
+                if block is None or not block.attention or 4 * block.n_heads * tokens**2 > _LARGEST:
+                    return None
+                self._make_eager()
+                return LiveAttention(anatomy, self._block(wish), self.switched_from)
+        except ModelError as error:
+            log.info("%s", error)
+        return None
+
+    def _block(self, wish: Followed) -> int:
+        block = dict(wish[1])["block"]
+        assert isinstance(block, int)
+        return block
+
+    def _make_eager(self) -> None:
+        if not self._eager:
+            self.switched_from = self._switch.enter_context(eager_attention(self._opened)) or self.switched_from
+            self._eager = True
+
+    def _look(self, texts: tuple[str, ...]) -> None:
+        if self._following is None:
+            return
+        fed = len(texts)
+        stream = self._following.stream()
+        if stream is not None and len(stream[0]) <= fed:
+            whole = torch.stack(stream)
+            for piece in self._pieces.values():
+                if isinstance(piece, LiveNorms | LiveLens):
+                    piece.add(whole, fed - whole.shape[1])
+        for block, weights in self._following.weights().items():
+            for wish, piece in self._pieces.items():
+                if isinstance(piece, LiveAttention) and self._block(wish) == block and weights.shape[2] <= fed:
+                    piece.add(weights, fed)
+        self._read()
+        self._show(texts)
+
+    def _granted(self, share: float) -> float:
+        """Seconds that may have been spent by now."""
+        return _CREDIT + share * (time.perf_counter() - self._began)
+
+    def _read(self) -> None:
+        for piece in self._pieces.values():
+            left = self._granted(_READING) - self._read_for
+            if isinstance(piece, LiveLens) and piece.waiting and left > 0:
+                began = time.perf_counter()
+                piece.read(self._amount)
+                took = time.perf_counter() - began
+                self._read_for += took
+                # Several at once may cost hardly more than one: that is found out by trying.
+                self._amount = min(AT_ONCE, 2 * self._amount) if took < left else max(1, self._amount // 2)
+
+    def _show(self, texts: tuple[str, ...]) -> None:
+        now = time.perf_counter()
+        if now - self._shown_at < _PAUSE or self._showed_for >= self._granted(_SHOWING):
+            return
+        self._shown_at = now
+        step = self._info.continued + len(texts) - len(self._info.tokens)
+        contents = {wish: piece.content(self._info.number, texts, step) for wish, piece in self._pieces.items()}
+        self._mailbox.put(LIVE, (self._info.number, contents))
+        self._showed_for += time.perf_counter() - now
