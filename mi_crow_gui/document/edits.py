@@ -31,6 +31,21 @@ def set_prompt(workspace: Workspace, prompt: str) -> Workspace:
     return _changed(workspace, prompt=prompt)
 
 
+def set_batch(workspace: Workspace, batch: bool) -> Workspace:
+    """Take each line of the prompt for a prompt of its own, or all of it for one."""
+    return _changed(workspace, batch=batch)
+
+
+def select_prompt(workspace: Workspace, number: int) -> Workspace:
+    """Select a prompt of the batch for every plot."""
+    return _changed(workspace, selected_prompt=max(0, number))
+
+
+def set_token_measure(workspace: Workspace, measure: str) -> Workspace:
+    """Colour the tokens by another measure."""
+    return _changed(workspace, token_measure=measure)
+
+
 def set_generation(workspace: Workspace, settings: GenerationSettings) -> Workspace:
     """Replace the generation settings."""
     return _changed(workspace, generation=settings)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from core_hooks.model.reference import ModelReference
 from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.hook_spec import HookSpec, new_id
-from mi_crow_gui.document.workspace import PlotSpec, Workspace
+from mi_crow_gui.document.workspace import LOSS, TOKEN_MEASURES, PlotSpec, Workspace
 
 _Item = TypeVar("_Item", HookSpec, PlotSpec)
 _STAGES = ("before", "after")
@@ -31,6 +31,9 @@ def workspace_to_data(workspace: Workspace) -> dict[str, Any]:
         "plots": [_record_to_data(plot) for plot in workspace.plots],
         "drafts": dict(workspace.drafts),
         "selected_site": workspace.selected_site,
+        "batch": workspace.batch,
+        "selected_prompt": workspace.selected_prompt,
+        "token_measure": workspace.token_measure,
     }
 
 
@@ -39,6 +42,7 @@ def workspace_from_data(data: object) -> tuple[Workspace, list[str]]:
     reader = _Reader(data, "the workspace")
     model = reader.value("model")
     drafts = _Reader(reader.value("drafts", {}), "the drafts")
+    measure = reader.text("token_measure", LOSS)
     workspace = Workspace(
         model=None if model is None else _model(reader.inner("model")),
         prompt=reader.text("prompt"),
@@ -47,6 +51,10 @@ def workspace_from_data(data: object) -> tuple[Workspace, list[str]]:
         plots=_with_own_ids([_plot(inner) for inner in reader.items("plots")]),
         drafts=tuple((_clean(site), drafts.text(site)) for site in drafts.names),
         selected_site=None if reader.value("selected_site") is None else reader.text("selected_site"),
+        batch=reader.flag("batch", False),
+        selected_prompt=reader.whole("selected_prompt", 0),
+        # One that a newer version knows is no reason to refuse the rest.
+        token_measure=measure if measure in TOKEN_MEASURES else LOSS,
     )
     return workspace, reader.unknown_fields()
 

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.hook_spec import CONTROLLER, new_id
 
+# What tokens can be coloured by.
+LOSS, PROBABILITY, NORM, CHANGE = "loss", "probability", "norm", "change"
+TOKEN_MEASURES = (LOSS, PROBABILITY, NORM, CHANGE)
+
 if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
     from mi_crow_gui.document.hook_spec import HookSpec
@@ -31,9 +35,11 @@ class PlotSpec:
 class Workspace:
     """What the user has set up.
 
+    With `batch` every line of `prompt` is a prompt of its own, and `selected_prompt` is the one of them, from 0, that
+    the plots are about.
     `drafts` holds (site, text) pairs of controller text that was typed and not applied; `selected_site` is
     the site that tree, hooks list, plots, inspector and editor share (None: nothing selected; "" is the model
-    itself).
+    itself). `token_measure` is what the tokens are coloured by.
     """
 
     model: ModelReference | None = None
@@ -43,6 +49,9 @@ class Workspace:
     plots: tuple[PlotSpec, ...] = ()
     drafts: tuple[tuple[str, str], ...] = ()
     selected_site: str | None = None
+    batch: bool = False
+    selected_prompt: int = 0
+    token_measure: str = LOSS
 
     def hook(self, hook_id: str) -> HookSpec | None:
         """The hook with this id, if there is one."""

@@ -37,7 +37,10 @@ class KeptRun:
     outcome
         What it gave; `number` and `info` are its.
     tokens
-        The whole sequence: prompt, what earlier steps had generated, and what this run generated.
+        The whole sequence: prompt, what earlier steps had generated, and what this run generated; of a batch that of
+        its first prompt.
+    rows
+        Those of every prompt of a batch; empty for a single prompt.
     hooks
         The hooks of the document when it began, in their order; those that were off or unreviewed did not act.
     controllers
@@ -63,6 +66,7 @@ class KeptRun:
     logits: np.ndarray | None = None
     no_logits: str = ""
     left_out: tuple[str, ...] = ()
+    rows: tuple[TokenSequence, ...] = ()
 
     @property
     def number(self) -> int:

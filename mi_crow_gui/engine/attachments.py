@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from core_hooks.hooks.attachment import Attachment
     from core_hooks.hooks.errors import HookError
     from core_hooks.hooks.hook import Hook
+    from core_hooks.model.batch import TokenBatch
     from core_hooks.model.captured_values import RunValues
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.document.hook_spec import HookSpec
@@ -162,11 +163,11 @@ class Attachments:
     def begin_run(
         self,
         number: int,
-        tokens: TokenSequence,
+        batch: TokenBatch,
         values: RunValues | None = None,
         kept: Mapping[str, RunValues] = MappingProxyType({}),
     ) -> None:
-        """Give every hook a fresh start for a run over `tokens`.
+        """Give every hook a fresh start for a run over these prompts.
 
         `values` are those that the run captures, `kept` the runs that are pinned: what controllers may ask for.
         """
@@ -179,25 +180,28 @@ class Attachments:
             entry.fired_before = entry.fired
             for _, hook in entry.hooks:
                 if isinstance(hook, RecordingDetector):
-                    hook.prompt_tokens = len(tokens)
+                    hook.prompt_tokens = batch.width
             if entry.code is not None:
-                entry.code.begin(number, tokens)
+                entry.code.begin(number, batch)
 
     def end_run(self) -> None:
         """The run is over: what a controller changed in the libraries is put back."""
         self._tidy()
 
-    def set_step(self, step: int, tokens: TokenSequence, prompt_tokens: int) -> None:
-        """The next forward is generation step `step`; hooks attached since the prompt learn of the run here."""
+    def set_step(self, step: int, batch: TokenBatch, prompt_tokens: int, ended: Collection[int] = ()) -> None:
+        """The next forward is generation step `step`; hooks attached since the prompt learn of the run here.
+
+        `ended` are the numbers of the prompts of the batch that are not continued any more.
+        """
         for entry in self._entries.values():
             for _, hook in entry.hooks:
                 if isinstance(hook, RecordingDetector):
                     hook.prompt_tokens = prompt_tokens
             if entry.code is not None:
                 if entry.code.context.run != self._run:
-                    entry.code.begin(self._run, tokens)
+                    entry.code.begin(self._run, batch)
                     entry.code.set_prompt_length(prompt_tokens)
-                entry.code.set_step(step, tokens)
+                entry.code.set_step(step, batch, ended)
 
     def note_shape(self, record: CaptureRecord) -> None:
         """Remember the newest shape that a detector saw."""

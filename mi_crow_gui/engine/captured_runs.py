@@ -37,8 +37,8 @@ class LiveValues:
 
     @property
     def prompt_tokens(self) -> int:
-        """How many tokens the prompt has."""
-        return len(self._recording.info.tokens)
+        """How many tokens the prompt has, the longest of a batch."""
+        return self._recording.info.width
 
     def sites(self) -> Collection[str]:
         """The sites that were captured."""
@@ -67,8 +67,8 @@ class KeptValues:
 
     @property
     def prompt_tokens(self) -> int:
-        """How many tokens the prompt has."""
-        return len(self._kept.info.tokens)
+        """How many tokens the prompt has, the longest of a batch."""
+        return self._kept.info.width
 
     def sites(self) -> Collection[str]:
         """The sites that were captured."""

@@ -32,7 +32,10 @@ class LogitsKeeper:
         """Add the logits ``[1, tokens, vocabulary]`` of the tokens that were just fed."""
         if self._problem:
             return
-        _, rows, words = logits.shape
+        prompts, rows, words = logits.shape
+        if prompts > 1:
+            self._give_up("The logits of a batch are not kept: run one of its prompts alone.")
+            return
         end = self._rows + rows
         # numpy does not know bfloat16; float32 holds it exactly.
         wide = str(logits.dtype) == "torch.bfloat16"

@@ -40,9 +40,11 @@ class Recording:
 
     def __init__(self, info: RunInfo, request: RunRequest, mailbox: Mailbox[str, object], sites: int) -> None:
         self.info = info
-        self.tokens: TokenSequence = info.tokens
-        self.steps: list[TokenStep] = []
-        expected = len(info.tokens) + (request.settings.max_new_tokens if request.kind == "generate" else 1)
+        self.rows: list[TokenSequence] = list(info.prompts)
+        self.steps: list[list[TokenStep]] = [[] for _ in info.prompts]
+        self.ended: set[int] = set()
+        self._spans = info.spans
+        expected = info.width + (request.settings.max_new_tokens if request.kind == "generate" else 0)
         self.history = RunHistory(info.number, budget=request.memory_budget, sites=sites, expected_tokens=expected)
         # Where it matters on which side of the controllers a value was captured.
         self.controlled: frozenset[str] = frozenset()
@@ -59,9 +61,16 @@ class Recording:
         """What was captured so far, by (site, stage)."""
         return self._frames
 
+    @property
+    def tokens(self) -> TokenSequence:
+        """The sequence so far, of a batch that of the first prompt."""
+        return self.rows[0]
+
     def add(self, record: CaptureRecord) -> None:
         """One capture; called in the forward, so it copies one row and returns."""
         history = self.history.append(record)
+        # What did not fit into the budget is let go of.
+        shape, record = record.shape, history.latest or record
         values = history.values()
         if values is None:
             values = record.values
@@ -72,24 +81,44 @@ class Recording:
             hook_id=record.hook_id,
             stage=record.stage if record.stage == "input" or record.site in self.controlled else "",
             values=values,
-            shape=record.shape,
+            shape=shape,
             dtype=record.dtype,
             first_token=history.first_token if record.values.ndim == 3 else record.first_token,
             tokens=self.tokens.texts,
             dropped=history.dropped,
             live=True,
+            rows=tuple(row.texts for row in self.rows) if self.info.rows else (),
+            spans=self._spans_of(record, shape),
+            dropped_prompts=history.dropped_prompts,
         )
         self._frames[frame.site, frame.stage] = frame
         self._mailbox.put(record.hook_id, CaptureUpdate(record, frame, _last_norm(record.values)))
 
-    def add_step(self, step: TokenStep) -> None:
-        """A token was chosen; it is part of the sequence from the next forward on."""
-        self.steps.append(step)
-        self.tokens = self.tokens + TokenSequence((step.token_id,), (step.text,), (False,))
-        self._mailbox.put(STEPS, (self.info.number, tuple(self.steps)))
+    def add_steps(self, steps: Sequence[TokenStep | None]) -> None:
+        """Tokens were chosen, one a prompt unless that has ended; they are part of the sequences from now on."""
+        for number, step in enumerate(steps):
+            if step is None:
+                self.ended.add(number)
+                continue
+            self.steps[number].append(step)
+            self.rows[number] = self.rows[number] + TokenSequence((step.token_id,), (step.text,), (False,))
+        if self._spans:
+            starts = (span.start for span in self._spans)
+            self._spans = tuple(range(start, start + len(row)) for start, row in zip(starts, self.rows, strict=True))
+        self._mailbox.put(STEPS, (self.info.number, tuple(map(tuple, self.steps))))
+
+    def _spans_of(self, record: CaptureRecord, shape: tuple[int, ...]) -> tuple[range, ...]:
+        """The columns of each row that are no padding; nothing where all are, or where columns are no tokens."""
+        if not self._spans or len(shape) not in (2, 3):
+            return ()
+        if record.step:
+            # Padded on the right, it is the encoder that was: decoders begin at the same place in every row.
+            return self._spans if any(span.start for span in self.info.spans) or len(set(self.info.spans)) == 1 else ()
+        rows, columns = len(self.rows), shape[1] if len(shape) == 3 else shape[0] // max(1, len(self.rows))
+        return self._spans if columns == self.info.width and shape[0] in (rows, rows * columns) else ()
 
     def add_logits(self, logits: torch.Tensor) -> None:
-        """The logits ``[1, tokens, vocabulary]`` of the tokens that were just fed."""
+        """The logits ``[prompts, tokens, vocabulary]`` of the tokens that were just fed."""
         self._logits.add(logits)
 
     def publish_report(self, report: HookReport) -> None:
@@ -99,25 +128,33 @@ class Recording:
 
     def outcome(
         self,
-        prompt: ForwardResult,
-        steps: Sequence[TokenStep],
-        stopped: str,
+        results: Sequence[tuple[ForwardResult, Sequence[TokenStep], str]],
         seconds: float,
         states: tuple[HookState, ...],
     ) -> RunOutcome:
-        """The run as history keeps it."""
-        return RunOutcome(
-            info=self.info,
-            stopped=stopped,
-            seconds=seconds,
-            losses=prompt.losses,
-            probabilities=prompt.probabilities,
-            candidates=prompt.candidates,
-            generated=tuple(steps),
-            hooks=states,
-            dropped=self.history.dropped,
-            notes=(*_notes(states), *self.notes),
+        """The run as history keeps it, from what came of each prompt: its forward, its new tokens, why it ended."""
+        each = tuple(
+            RunOutcome(
+                info=self.info.of_prompt(number),
+                stopped=stopped,
+                seconds=seconds,
+                losses=prompt.losses,
+                probabilities=prompt.probabilities,
+                candidates=prompt.candidates,
+                generated=tuple(steps),
+                hooks=states,
+                dropped=self.history.dropped,
+                notes=(*_notes(states), *self.notes),
+            )
+            for number, (prompt, steps, stopped) in enumerate(results)
         )
+        return self._joined(each)
+
+    def _joined(self, each: tuple[RunOutcome, ...]) -> RunOutcome:
+        if len(each) == 1:
+            return each[0]
+        first = next((one for why in ("cancelled", "early") for one in each if one.stopped == why), each[0])
+        return replace(each[0], info=self.info, stopped=first.stopped, batch=each)
 
     def kept(self, outcome: RunOutcome) -> KeptRun:
         """The run as the archive keeps it, once it has ended."""
@@ -125,6 +162,7 @@ class Recording:
         return KeptRun(
             outcome=outcome,
             tokens=self.tokens,
+            rows=tuple(self.rows) if self.info.rows else (),
             hooks=self._request.hooks,
             controllers=self._request.controllers,
             hooks_changed=self.hooks_changed,
@@ -136,15 +174,20 @@ class Recording:
     def cancelled(self, seconds: float) -> RunOutcome:
         """The run as far as it came before it was stopped inside a forward."""
         nothing = np.empty(0, np.float32)
-        return RunOutcome(
-            info=self.info,
-            stopped="cancelled",
-            seconds=seconds,
-            losses=nothing,
-            probabilities=nothing,
-            generated=tuple(self.steps),
-            hooks=self._states,
-            dropped=self.history.dropped,
+        return self._joined(
+            tuple(
+                RunOutcome(
+                    info=self.info.of_prompt(number),
+                    stopped="cancelled",
+                    seconds=seconds,
+                    losses=nothing,
+                    probabilities=nothing,
+                    generated=tuple(steps),
+                    hooks=self._states,
+                    dropped=self.history.dropped,
+                )
+                for number, steps in enumerate(self.steps)
+            )
         )
 
 

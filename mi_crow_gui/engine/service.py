@@ -61,7 +61,8 @@ class ModelService(QObject):
     failed = Signal(object)
     hookFailed = Signal(object)
     hookStates = Signal(object)
-    stepsArrived = Signal(object)
+    stepsArrived = Signal(object)  # those of the first prompt
+    promptStepsArrived = Signal(object)  # those of every prompt
     liveArrived = Signal(object)
     framesArrived = Signal(object)
     warm = Signal()
@@ -188,18 +189,22 @@ class ModelService(QObject):
         settings: GenerationSettings,
         *,
         controllers: bool = True,
-        continued: TokenSequence | None = None,
+        continued: Sequence[TokenSequence] = (),
+        batch: bool = False,
     ) -> int:
         """Run a prompt; gives the number of the run, or 0 when there is no model or it is busy.
 
-        `continued` are tokens that earlier steps generated behind the prompt; a step adds one more.
+        With `batch` every line of it is one. `continued` are tokens that earlier steps generated behind each; a step
+        adds one more.
         """
         if self._task is not None and self._task.yields_to_runs:
             # Looking waits for running, not the other way round: what was being computed is asked for again after.
             self._worker.cancel.set()
             # A controller that never returns keeps an analysis as it would keep a run.
             self._patience.start()
-            self._waiting_run = lambda: self.start(kind, prompt, settings, controllers=controllers, continued=continued)
+            self._waiting_run = lambda: self.start(
+                kind, prompt, settings, controllers=controllers, continued=continued, batch=batch
+            )
             return self._run_number + 1
         if self._state != "ready":
             return 0
@@ -207,13 +212,21 @@ class ModelService(QObject):
         self._worker.cancel.clear()
         if kind == "step":
             # Another seed for every token, or sampling would draw the same way each time.
-            settings = replace(settings, max_new_tokens=1, seed=settings.seed + len(continued or ()))
+            settings = replace(settings, max_new_tokens=1, seed=settings.seed + max(map(len, continued), default=0))
         self._latest = {}
         self._set_state("running")
         self._feed.start()
         self._runWanted.emit(
             RunRequest(
-                self._run_number, kind, prompt, settings, self._hooks, controllers, self.memory_budget, continued
+                self._run_number,
+                kind,
+                prompt,
+                settings,
+                self._hooks,
+                controllers,
+                self.memory_budget,
+                tuple(continued),
+                batch,
             )
         )
         return self._run_number
@@ -421,7 +434,8 @@ class ModelService(QObject):
             if number != self._run_number:
                 continue
             if key == STEPS:
-                self.stepsArrived.emit(content)
+                self.promptStepsArrived.emit(content)
+                self.stepsArrived.emit(cast("tuple[object, ...]", content)[0])
             elif key == LIVE:
                 self.liveArrived.emit(content)
             elif key == STATES:

@@ -15,7 +15,6 @@ from mi_crow_gui.engine.messages import (
     ConsentWanted,
     Failure,
     OpenedModel,
-    RunInfo,
     RunOutcome,
     RunRequest,
 )
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opening import OpenedModel as CoreModel
     from core_hooks.model.reference import ModelReference, OpenProgress
+    from core_hooks.model.tokens import TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.archive import RunArchive
     from mi_crow_gui.engine.attachments import Attachments
@@ -274,63 +274,54 @@ class ModelWorker(QObject):
         self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, model.example_inputs is not None))
 
     def _begin(self, request: RunRequest) -> Recording:
-        from core_hooks.model.errors import ModelError
-        from core_hooks.model.prompt import encode
-        from core_hooks.model.tokens import TokenSequence
         from mi_crow_gui.engine.captured_runs import LiveValues, by_pin
+        from mi_crow_gui.engine.prompting import prompted
         from mi_crow_gui.engine.recording import Recording
 
         assert self._model is not None
         assert self._attachments is not None
-        if self._model.example_inputs is not None and not request.prompt.strip():
-            if request.kind != "run":
-                raise ModelError(f"{self._model.summary.name} runs on its example inputs and writes no text: use Run.")
-            tokens = TokenSequence((), (), ())
-        else:
-            tokens = encode(self._model, request.prompt)
-        if request.continued is not None:
-            tokens = tokens + request.continued
-            limit = self._model.summary.context_length
-            if 0 < limit < len(tokens):
-                raise ModelError(f"The model's context of {limit:,} tokens is full: begin again with a shorter prompt.")
-        continued = len(request.continued or ())
-        info = RunInfo(request.number, request.kind, request.prompt, tokens, request.settings, continued)
+        info, batch = prompted(self._model, request)
         recording = Recording(info, request, self._mailbox, self._attachments.captures())
         self._recording = recording
         recording.controlled = self._attachments.controlled()
-        self._attachments.begin_run(request.number, tokens, LiveValues(recording), by_pin(self.archive.pinned))
+        self._attachments.begin_run(request.number, batch, LiveValues(recording), by_pin(self.archive.pinned))
         self.runStarted.emit(info)
         return recording
 
     def _execute(self, request: RunRequest, recording: Recording, run: HookRun, started: float) -> RunOutcome:
-        from core_hooks.model.generation import forward, generate
+        from core_hooks.model.batch import TokenBatch
+        from core_hooks.model.generation import forward, forward_batch, generate_batch
         from mi_crow_gui.engine.live_views import LiveViews
 
         assert self._model is not None
         assert self._attachments is not None
-        attachments = self._attachments
-        tokens = recording.info.tokens
+        attachments, info = self._attachments, recording.info
         if request.kind == "run":
-            result = forward(self._model, tokens if len(tokens) else None, run=run, on_logits=recording.add_logits)
-            return recording.outcome(
-                result, (), result.stopped or "done", time.perf_counter() - started, attachments.states()
-            )
+            if len(info.tokens):
+                prompts = forward_batch(self._model, info.prompts, run=run, on_logits=recording.add_logits)
+            else:
+                prompts = (forward(self._model, None, run=run, on_logits=recording.add_logits),)
+            ran = [(prompt, (), prompt.stopped or "done") for prompt in prompts]
+            return recording.outcome(ran, time.perf_counter() - started, attachments.states())
 
-        def on_step(step: Any) -> None:
+        def on_step(steps: Sequence[TokenStep | None]) -> None:
             live.forwarded(recording.tokens.texts)
             recording.hooks_changed |= self._apply_pending()
             recording.controlled = attachments.controlled()
-            recording.add_step(step)
-            attachments.set_step(step.step, recording.tokens, len(tokens))
+            recording.add_steps(steps)
+            number = next(step.step for step in steps if step is not None)
+            rows = TokenBatch(tuple(recording.rows), "left")
+            attachments.set_step(number, rows, info.width, recording.ended)
             recording.publish_report(attachments.report())
 
         def looked_at() -> frozenset[Followed]:
-            return self.followed if request.kind == "generate" else frozenset()
+            # An analysis is of one prompt: those of a batch are computed when it has ended.
+            return self.followed if request.kind == "generate" and not info.rows else frozenset()
 
-        with LiveViews(self._model, recording.info, self._mailbox, looked_at, attachments) as live:
-            generated = generate(
+        with LiveViews(self._model, info, self._mailbox, looked_at, attachments) as live:
+            generated = generate_batch(
                 self._model,
-                tokens,
+                info.prompts,
                 request.settings,
                 cancel=self.cancel,
                 on_step=on_step,
@@ -341,13 +332,8 @@ class ModelWorker(QObject):
             recording.notes.append(
                 f"Attention was computed 'eager' instead of '{live.switched_from}', because a plot followed it."
             )
-        return recording.outcome(
-            generated.prompt,
-            generated.steps,
-            generated.stopped,
-            time.perf_counter() - started,
-            attachments.states(),
-        )
+        ended = [(result.prompt, result.steps, result.stopped) for result in generated]
+        return recording.outcome(ended, time.perf_counter() - started, attachments.states())
 
     def _apply_pending(self) -> bool:
         """Attach and detach what was left, if anything was."""

@@ -28,11 +28,20 @@ class Frame:
     first_token
         Position in the sequence of the first row of `values`.
     tokens
-        Text of each row where known, else shorter or empty.
+        Text of each token of the sequence, from position 0, where known; else shorter or empty.
     dropped
         Records of this site that the memory budget made the run forget.
     live
         True while the run goes on.
+    rows
+        Of a batch the token texts of each prompt; empty for a single prompt.
+    spans
+        Of a batch the columns that hold each prompt's tokens, counted as `first_token` is: all others are padding.
+        Empty where nothing is.
+    dropped_prompts
+        How many of a batch, the last ones, did not fit into the memory budget.
+    prompt, prompts
+        Which prompt of how many `frame_of_prompt` made this the frame of.
     """
 
     run: int
@@ -47,3 +56,8 @@ class Frame:
     tokens: tuple[str, ...] = ()
     dropped: int = 0
     live: bool = False
+    rows: tuple[tuple[str, ...], ...] = ()
+    spans: tuple[range, ...] = ()
+    dropped_prompts: int = 0
+    prompt: int = 0
+    prompts: int = 1

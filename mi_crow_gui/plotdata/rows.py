@@ -77,7 +77,7 @@ def rows_of(frame: Frame, sample: int = 0, *, hide_first: bool = False) -> Rows:
     if values.ndim != 2:
         values = values.reshape(-1, columns) if columns else values.reshape(0, 0)
     first = frame.first_token if tokens else 0
-    labels = frame.tokens if tokens else ()
+    labels = frame.tokens[first:] if tokens else ()
     if hide_first and tokens and first == 0 and values.shape[0] > 1:
         values, first, labels = values[1:], 1, labels[1:]
     return Rows(values, first, "token" if tokens else "row", "channel" if tokens else "column", labels, sample, samples)

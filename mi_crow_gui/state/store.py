@@ -17,7 +17,7 @@ from mi_crow_gui.document.workspace import PlotSpec, Workspace
 from mi_crow_gui.state.edit_command import EditCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from core_hooks.model.reference import ModelReference
     from core_hooks.model.tokens import GenerationSettings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 UNDO_LIMIT = 200
 TYPING_PAUSE = 2.0  # seconds without a key after which typing becomes a new step of undo
 
-_TOPICS = {"selected_site": "selection"}
+_TOPICS = {"selected_site": "selection", "token_measure": "measure"}
 _PARTS = tuple(field.name for field in fields(Workspace))
 _NAMES = {CAPTURE: "detector", CONTROLLER: "controller"}
 _SITE_LENGTH = 40
@@ -37,8 +37,9 @@ class DocumentStore(QObject):
     """Holds the workspace; intents are methods, each one step of undo.
 
     `changed` is emitted once for each topic that an edit, undo or redo changed, after the workspace is whole:
-    "model", "prompt", "generation", "hooks", "plots", "drafts", "selection". Drafts and the selection are kept
-    but are no steps of undo. An intent that changes nothing adds no step and emits nothing.
+    "model", "prompt", "batch", "measure", "generation", "hooks", "plots", "drafts", "selection", "selected_prompt".
+    Drafts and what is selected are kept but are no steps of undo. An intent that changes nothing adds no step and
+    emits nothing.
     """
 
     changed = Signal(str)
@@ -122,6 +123,21 @@ class DocumentStore(QObject):
     def set_prompt(self, prompt: str) -> None:
         """Replace the prompt; typing without a pause is one step."""
         self._edit("Type prompt", edits.set_prompt(self._workspace, prompt), _PROMPT_TYPING)
+
+    def set_batch(self, batch: bool) -> None:
+        """Take each line of the prompt for a prompt of its own, or all of it for one."""
+        text = "One prompt a line" if batch else "All lines one prompt"
+        self._edit(text, edits.set_batch(self._workspace, batch))
+
+    def set_prompts(self, prompts: Sequence[str]) -> None:
+        """Take these prompts, one line each, for the batch."""
+        with self.one_step(f"Load {plural(len(prompts), 'prompt')}"):
+            self.set_prompt("\n".join(prompts))
+            self.set_batch(True)
+
+    def set_token_measure(self, measure: str) -> None:
+        """Colour the tokens by another measure."""
+        self._edit(f"Colour tokens by {measure}", edits.set_token_measure(self._workspace, measure))
 
     def set_generation(self, settings: GenerationSettings) -> None:
         """Replace the generation settings; turning a spin box without a pause is one step."""
@@ -232,6 +248,11 @@ class DocumentStore(QObject):
         self._workspace = edits.select_site(self._workspace, site)
         self._publish()
 
+    def select_prompt(self, number: int) -> None:
+        """Select a prompt of the batch, from 0, for every plot."""
+        self._workspace = edits.select_prompt(self._workspace, number)
+        self._publish()
+
     # how an edit becomes a step
 
     def _edit(self, text: str, after: Workspace, typing: int = -1) -> None:
@@ -289,7 +310,7 @@ class DocumentStore(QObject):
 
 def _without_selection(workspace: Workspace) -> Workspace:
     # What is selected is saved, but looking around is no change worth asking about
-    return replace(workspace, selected_site=None)
+    return replace(workspace, selected_site=None, selected_prompt=0)
 
 
 def _hooks_text(hooks: Collection[Any]) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Slot
 
 from core_hooks.model.tokens import TokenSequence
 from mi_crow_gui.document.formatting import count, duration, number, plural
+from mi_crow_gui.document.prompts import prompt_at
 from mi_crow_gui.engine.clean_check import CleanCheck
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class RunWiring(QObject):
         self._info: RunInfo | None = None
         self._outcome: RunOutcome | None = None
         self._shown_steps = 0
+        self._as_batch = False
         window, prompt = parts.window, parts.window.prompt
         window.action("run").triggered.connect(self._on_run_triggered)
         window.action("generate").triggered.connect(self._on_generate_triggered)
@@ -56,27 +58,25 @@ class RunWiring(QObject):
         if self._service.state == "idle" or self._service.model is None:
             self._window.status.set_message("There is no model to run: open one first.")
             return 0
-        continued = self._continued() if kind == "step" else None
         run = self._service.start(
-            kind, workspace.prompt, workspace.generation, controllers=controllers, continued=continued
+            kind,
+            workspace.prompt,
+            workspace.generation,
+            controllers=controllers,
+            continued=self._continued() if kind == "step" else (),
+            batch=workspace.batch,
         )
         if not run:
             self._window.status.set_message("Something is running already: stop it first (Esc).")
+        self._as_batch = workspace.batch
         return run
 
-    def _continued(self) -> TokenSequence | None:
-        """What was generated behind this prompt so far; None when the next step is the first."""
-        last = self._outcome
-        if last is None or last.info.kind == "run" or last.info.prompt != self._store.workspace.prompt:
-            return None
-        tokens, earlier = last.info.tokens, last.info.continued
-        start = len(tokens) - earlier
-        new = last.generated
-        return TokenSequence(
-            (*tokens.ids[start:], *(step.token_id for step in new)),
-            (*tokens.texts[start:], *(step.text for step in new)),
-            (*tokens.special[start:], *(False for _ in new)),
-        )
+    def _continued(self) -> tuple[TokenSequence, ...]:
+        """What was generated behind each prompt so far; nothing when the next step is the first."""
+        last, workspace = self._outcome, self._store.workspace
+        if last is None or last.info.kind == "run" or last.info.prompt != workspace.prompt:
+            return ()
+        return tuple(map(_written, last.prompts)) if self._as_batch == workspace.batch else ()
 
     @Slot()
     def _on_run_triggered(self) -> None:
@@ -92,7 +92,7 @@ class RunWiring(QObject):
 
     @Slot()
     def _on_check_clean_triggered(self) -> None:
-        check = CleanCheck(self._store.workspace.prompt)
+        check = CleanCheck(prompt_at(self._store.workspace, self._store.workspace.selected_prompt))
         if self._service.ask(check):
             self._window.status.set_progress(check.title)
 
@@ -181,6 +181,17 @@ class RunWiring(QObject):
         self._window.status.clear_progress()
         self._window.status.set_message(failure.message)
         log.error("%s", failure.message, extra={"details": failure.details})
+
+
+def _written(outcome: RunOutcome) -> TokenSequence:
+    """What was generated behind a prompt, by this run and the steps before it."""
+    tokens, new = outcome.info.tokens, outcome.generated
+    start = len(tokens) - outcome.info.continued
+    return TokenSequence(
+        (*tokens.ids[start:], *(step.token_id for step in new)),
+        (*tokens.texts[start:], *(step.text for step in new)),
+        (*tokens.special[start:], *(False for _ in new)),
+    )
 
 
 def token_losses(outcome: RunOutcome) -> list[float]:

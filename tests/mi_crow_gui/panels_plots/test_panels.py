@@ -116,7 +116,7 @@ def test_the_mouse_reads_the_captured_value_and_selects_its_token(
     make: Callable[..., Any], qtbot: QtBot, kind: str
 ) -> None:
     values = noise(1, 5, 8, dtype="float16")
-    panel = make(kind, frame(values, first_token=10, tokens=TOKENS))
+    panel = make(kind, frame(values, first_token=10, tokens=("",) * 10 + TOKENS))
     said: list[str] = []
     hovered: list[int] = []
     panel.readout.connect(said.append)

@@ -9,7 +9,7 @@ from tests.mi_crow_gui.plotdata.frames import frame, noise
 
 def test_a_site_of_tokens_by_channels_is_shown_as_it_is_without_a_copy() -> None:
     values = noise(1, 5, 8)
-    rows = rows_of(frame(values, first_token=2, tokens=("a", "b")))
+    rows = rows_of(frame(values, first_token=2, tokens=("y", "z", "a", "b")))
     assert np.shares_memory(rows.values, values)
     assert (rows.count, rows.columns, rows.first, rows.row, rows.column) == (5, 8, 2, "token", "channel")
     assert [rows.label(position) for position in (1, 2, 3, 4)] == ["", "a", "b", ""]

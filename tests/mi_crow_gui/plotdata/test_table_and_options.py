@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def test_a_matrix_comes_back_from_csv_and_npy_bit_for_bit(tmp_path: Path, dtype: str) -> None:
     values = noise(1, 5, 7, dtype=dtype)
     values[0, 2, 3] = np.nan
-    table = prepare_heatmap(frame(values, first_token=4, tokens=(" a,", '"b"')), HeatmapSettings()).table()
+    table = prepare_heatmap(
+        frame(values, first_token=4, tokens=("", "", "", "", " a,", '"b"')), HeatmapSettings()
+    ).table()
     table.write_csv(tmp_path / "plot.csv")
     table.write_npy(tmp_path / "plot.npy")
     with (tmp_path / "plot.csv").open(encoding="utf-8", newline="") as file:
