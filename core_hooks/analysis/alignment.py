@@ -75,6 +75,24 @@ def align(first: Sequence[int], second: Sequence[int]) -> Alignment:
     return Alignment(np.array(pairs, np.int64).reshape(-1, 2), np.array(same, bool), tuple(gaps))
 
 
+def align_runs(first: Sequence[int], second: Sequence[int], prompts: tuple[int, int]) -> Alignment:
+    """Align two runs: prompt with prompt, and what was generated with what was generated.
+
+    Parameters
+    ----------
+    prompts
+        How many tokens of each are its prompt.
+    """
+    a, b = prompts
+    typed, followed = align(first[:a], second[:b]), align(first[a:], second[b:])
+    gaps = [Gap((gap.first[0] + a, gap.first[1] + a), (gap.second[0] + b, gap.second[1] + b)) for gap in followed.gaps]
+    return Alignment(
+        np.concatenate([typed.pairs, followed.pairs + np.array([a, b], np.int64)]),
+        np.concatenate([typed.same, followed.same]),
+        (*typed.gaps, *gaps),
+    )
+
+
 def insist_on_one_to_one(first: TokenSequence, second: TokenSequence) -> Alignment:
     """Return the alignment of two sequences whose tokens answer to each other position by position.
 

@@ -160,6 +160,27 @@ class Attachments:
                 entry.fired_before += entry.fired - fired.get(entry.spec.id, entry.fired)
             self._tidy()
 
+    @contextmanager
+    def as_of(
+        self, specs: Sequence[HookSpec], number: int, tokens: TokenSequence | None, values: RunValues | None = None
+    ) -> Iterator[Sequence[HookFailure]]:
+        """Let the hooks of another time act in a forward that is no run's, as in `aside`; those of now come back.
+
+        `values` are those that controllers may ask for. Gives a list that fills with what failed meanwhile.
+        """
+        failures: list[HookFailure] = []
+        self._detach()
+        other = Attachments(self._guard, _ignore, failures.append)
+        try:
+            other.set_model(self._model, self._sites, self.surroundings.kinds, self.surroundings.tokenizer)
+            other.surroundings.run, other.surroundings.kept = values, self.surroundings.kept
+            other.apply(specs)
+            with other.aside(number, tokens):
+                yield failures
+        finally:
+            other.set_model(None, frozenset())
+            self._attach()
+
     def begin_run(
         self,
         number: int,
@@ -342,6 +363,10 @@ class Attachments:
         attachment, self._attachment = self._attachment, None
         if attachment is not None:
             attachment.close()
+
+
+def _ignore(record: CaptureRecord) -> None:
+    """What is captured outside a run is nobody's."""
 
 
 def sentence(error: BaseException) -> str:

@@ -15,8 +15,6 @@ from mi_crow_gui.engine.messages import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mi_crow_gui.plotdata.frame import Frame
-
 log = logging.getLogger(__name__)
 
 _BEAT_MS = 16
@@ -24,12 +22,12 @@ _BEAT_MS = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawingWish:
-    """One plot wants to show one frame with its settings."""
+    """One plot wants to show one frame, or whatever else has a site and a `prepare`, with its settings."""
 
     plot_id: str
-    frame: Frame
+    frame: Any
     settings: Any
-    prepare: Callable[[Frame, Any], Any]
+    prepare: Callable[[Any, Any], Any]
 
 
 class _DrawingThread(QThread):

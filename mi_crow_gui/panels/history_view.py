@@ -58,4 +58,7 @@ class _BadgedDelegate(CellDelegate):
         ratio = widget.devicePixelRatioF() if widget is not None else 1.0
         option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
         option.decorationSize = QSize(BADGE, BADGE)
-        option.icon = QIcon(badge(index.data(PIN_ROLE) or "", option.palette, option.font, ratio))
+        sign = badge(index.data(PIN_ROLE) or "", option.palette, option.font, ratio)
+        option.icon = QIcon(sign)
+        # Else a style would tint it in a selected row.
+        option.icon.addPixmap(sign, QIcon.Mode.Selected)

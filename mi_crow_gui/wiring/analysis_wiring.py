@@ -196,7 +196,8 @@ class AnalysisWiring(QObject):
     # ---- asking and showing ------------------------------------------------------------------------------------
 
     def _panels(self) -> list[AnalysisPanel]:
-        return [panel for panel in self._board.visible_panels() if isinstance(panel, AnalysisPanel)]
+        panels = [panel for panel in self._board.visible_panels() if isinstance(panel, AnalysisPanel)]
+        return [panel for panel in panels if not panel.of_pins()]
 
     def _wishes(self, panel: AnalysisPanel) -> list[AnalysisRequest]:
         """What a plot needs: its analysis, and whatever else was clicked for in it."""
@@ -307,7 +308,7 @@ class AnalysisWiring(QObject):
 
     def _forget_unwanted(self) -> None:
         """Keep what some plot is about, seen or not: a block's attention can be a gigabyte."""
-        panels = [panel for panel in self._board.panels() if isinstance(panel, AnalysisPanel)]
+        panels = [panel for panel in self._board.panels() if isinstance(panel, AnalysisPanel) and not panel.of_pins()]
         wanted = {wish for panel in panels for wish in self._wishes(panel)}
         self._results = {request: result for request, result in self._results.items() if request in wanted}
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from mi_crow_gui.arguments import Arguments
     from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
+    from mi_crow_gui.wiring.compare_wiring import CompareWiring
     from mi_crow_gui.wiring.plots_wiring import PlotsWiring
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Composition(QObject):
         self._model.captureNamed.connect(self._captures.open_folder)
         self._plots: PlotsWiring | None = None
         self._analyses: AnalysisWiring | None = None
+        self._compare: CompareWiring | None = None
         self._errand = Errand(parts, self._model, self._hooks, self._run, self._captures, self._settled)
         show_recent(parts)
         self._arrange()
@@ -103,6 +105,7 @@ class Composition(QObject):
         from mi_crow_gui.panels.plots.board import PlotBoard
         from mi_crow_gui.panels.plots.registry import load
         from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
+        from mi_crow_gui.wiring.compare_wiring import CompareWiring
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
         from mi_crow_gui.wiring.scrub_wiring import ScrubWiring
 
@@ -113,6 +116,7 @@ class Composition(QObject):
         self._plots = PlotsWiring(parts, board, registry.kinds)
         self._analyses = AnalysisWiring(parts, board, registry.kinds)
         self._scrub = ScrubWiring(parts, self._plots, self._analyses)
+        self._compare = CompareWiring(parts, board, registry.kinds, self._history)
         self._captures.framesRead.connect(self._plots.show_capture)
         self._view.add_plots(board)
         self._inspector.add_values(self._plots, registry.kinds)
@@ -123,7 +127,8 @@ class Composition(QObject):
         self._errand.start()
 
     def _settled(self) -> bool:
-        return self._plots is not None and self._plots.settled and self._analyses is not None and self._analyses.settled
+        views = (self._plots, self._analyses, self._compare)
+        return all(view is not None and view.settled for view in views)
 
     def _close(self) -> bool:
         """End everything; the window closes after that. Nothing typed is lost: unsaved work is kept and offered."""

@@ -41,6 +41,10 @@ class AnalysisPanel(PlotPanel):
         """Whether what it shows of the first tokens is a part of what it shows of all of them."""
         return True
 
+    def of_pins(self) -> bool:
+        """Whether it is about the pinned runs A and B, and none of the newest run's business."""
+        return False
+
     def further(self) -> tuple[tuple[str, Parameters], ...]:
         """Other analyses of the same tokens that were clicked for: name and parameters."""
         return ()
