@@ -24,6 +24,11 @@ class RecordReader(Protocol):
 
     def __init__(self, path: Path, column: str, label: str, encoding: str) -> None: ...
 
+    @classmethod
+    def columns(cls, path: Path, encoding: str) -> list[str]:
+        """Names of the fields or columns that a file has, read from its beginning; none where it has no such things."""
+        ...
+
     def records(self) -> Iterator[tuple[str, str]]:
         """Text and label of every record, in order; `CaptureError` names one that can't be read."""
         ...
@@ -42,6 +47,11 @@ class _Lines:
             start = file.read(4)
         mark, self.encoding = next(((m, e) for m, e in _MARKS if start.startswith(m)), (b"", encoding))
         self._skip = len(mark) if self.encoding == "utf-8" else 0
+
+    @classmethod
+    def columns(cls, path: Path, encoding: str) -> list[str]:
+        """None: a line is a text."""
+        return []
 
     def files(self) -> list[Path]:
         """The one file."""
@@ -87,6 +97,16 @@ class _Lines:
 class _JsonLines(_Lines):
     """An object with a text field, or a plain string, a line."""
 
+    @classmethod
+    def columns(cls, path: Path, encoding: str) -> list[str]:
+        """The fields of the first object."""
+        first = next((line for line in _Lines(path, "", "", encoding).lines() if line.strip()), "{}")
+        try:
+            value = json.loads(first)
+        except (ValueError, RecursionError) as error:
+            raise CaptureError(f"The first line of '{path}' is not JSON; repair or remove it.") from error
+        return list(value) if isinstance(value, dict) else []
+
     def records(self) -> Iterator[tuple[str, str]]:
         for number, line in enumerate(self.lines(), 1):
             if not line.strip():
@@ -112,6 +132,16 @@ class _Table(_Lines):
     """Rows under a header, the text in a column."""
 
     separator = ","
+
+    @classmethod
+    def columns(cls, path: Path, encoding: str) -> list[str]:
+        """The names in the header."""
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
+        lines = (line + "\n" for line in _Lines(path, "", "", encoding).lines())
+        try:
+            return [name.strip() for name in next(csv.reader(lines, delimiter=cls.separator), [])]
+        except csv.Error as error:
+            raise CaptureError(f"The first line of '{path}' is no header ({error}); repair it.") from error
 
     def records(self) -> Iterator[tuple[str, str]]:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
@@ -145,20 +175,18 @@ class _Parquet:
 
     def __init__(self, path: Path, column: str, label: str, encoding: str) -> None:
         self.path = path
-        try:
-            import pyarrow.parquet as parquet
-        except ImportError as error:
-            raise CaptureError(
-                f"Reading '{path}' needs pyarrow; install it with `pip install pyarrow`, or convert the file to jsonl."
-            ) from error
-        try:
-            self._file: Any = parquet.ParquetFile(path)
-        except (OSError, ValueError) as error:  # pyarrow's own errors are of these types
-            raise CaptureError(f"'{path}' is not a whole parquet file.") from error
+        self._file = _opened(path)
         names = list(self._file.schema_arrow.names)
         self._columns = [names[column_number(names, column, path)]]
         if label:
             self._columns.append(names[column_number(names, label, path)])
+
+    @classmethod
+    def columns(cls, path: Path, encoding: str) -> list[str]:
+        """Those that hold text; all of them where none does."""
+        schema = _opened(path).schema_arrow
+        texts = [field.name for field in schema if str(field.type) in ("string", "large_string", "string_view")]
+        return texts or list(schema.names)
 
     def files(self) -> list[Path]:
         """The one file."""
@@ -178,8 +206,26 @@ class _Parquet:
             raise CaptureError(f"'{self.path}' is not a whole parquet file.") from error
 
 
+def _opened(path: Path) -> Any:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise CaptureError(
+            f"Reading '{path}' needs pyarrow; install it with `pip install pyarrow`, or convert the file to jsonl."
+        ) from error
+    try:
+        return parquet.ParquetFile(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are of these types
+        raise CaptureError(f"'{path}' is not a whole parquet file.") from error
+
+
 class _Folder:
     """Each text file of a folder, and of those in it, as one text, by name."""
+
+    @classmethod
+    def columns(cls, path: Path, encoding: str) -> list[str]:
+        """None: a file is a text."""
+        return []
 
     def __init__(self, path: Path, column: str, label: str, encoding: str) -> None:
         self.path, self._encoding = path, encoding

@@ -11,8 +11,10 @@ import numpy as np
 from core_hooks.capture.batching import batches
 from core_hooks.capture.index import CaptureError
 from core_hooks.capture.job_settings import JobEstimate
+from core_hooks.hooks.errors import RunCancelled
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -32,6 +34,7 @@ def estimate_job(
     forward: CorpusForward,
     settings: JobSettings,
     context: int,
+    cancel: threading.Event,
 ) -> JobEstimate:
     """Tokenise a sample of a corpus of the given size, and time the batch of its middle length.
 
@@ -39,11 +42,15 @@ def estimate_job(
     ------
     CaptureError
         The corpus can't be read or holds no text, or a site can't be captured.
+    RunCancelled
+        `cancel` was set.
     """
     step = max(1, size.records // _SAMPLE)
     sample: list[CorpusText] = []
     full = 0
     for text in corpus.texts():
+        if cancel.is_set():
+            raise RunCancelled("The estimate was cancelled.")
         if text.text.strip():
             full += 1
             if text.record % step == 0 and len(sample) < 2 * _SAMPLE:

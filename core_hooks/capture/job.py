@@ -37,6 +37,7 @@ _SHARD_BYTES = 32 << 20
 _SHARD_BATCHES = 8  # a shard holds several batches at least, or there would be little to sort by length
 _SHARD_ROWS = 1 << 18
 _NO_CONTEXT = 2048  # window of a model that sets no limit
+_LOOK = 0.1  # seconds between two looks, while the job is paused, whether it was cancelled
 
 
 class CaptureJob:
@@ -52,6 +53,12 @@ class CaptureJob:
         What to capture, from what, to where.
     controllers
         More hooks to act meanwhile, by site; they are taken off again.
+    acting
+        What else acts on the model, a sentence each: kept in the index, and a job is resumed only with the same.
+    cancel
+        Once set, the job ends as after `cancel`.
+    going
+        While it is not set, the job is paused.
 
     Raises
     ------
@@ -60,7 +67,14 @@ class CaptureJob:
     """
 
     def __init__(
-        self, opened: OpenedModel, settings: JobSettings, *, controllers: Mapping[str, Hook] | None = None
+        self,
+        opened: OpenedModel,
+        settings: JobSettings,
+        *,
+        controllers: Mapping[str, Hook] | None = None,
+        acting: Sequence[str] = (),
+        cancel: threading.Event | None = None,
+        going: threading.Event | None = None,
     ) -> None:
         if not settings.sites:
             raise CaptureError("There is nothing to capture: choose a layer.")
@@ -81,9 +95,11 @@ class CaptureJob:
         if limit and self._context > limit:
             raise CaptureError(f"The model's context holds {limit:,} tokens; {self._context:,} are too many.")
         self._size: CorpusSize | None = None
-        self._cancel = threading.Event()
-        self._going = threading.Event()
-        self._going.set()
+        self._acting = sorted({*self._controllers, *acting})
+        self._cancel = cancel or threading.Event()
+        self._going = going or threading.Event()
+        if going is None:
+            self._going.set()
 
     def pause(self) -> None:
         """Wait before the next batch until `proceed`."""
@@ -105,9 +121,13 @@ class CaptureJob:
         ------
         CaptureError
             The corpus can't be read, or a site can't be captured.
+        RunCancelled
+            The job was cancelled.
         """
         with self._forward() as forward:
-            return estimate_job(self._corpus, self._measured(), self._tokenize, forward, self.settings, self._context)
+            return estimate_job(
+                self._corpus, self._measured(), self._tokenize, forward, self.settings, self._context, self._cancel
+            )
 
     def run(self, on_progress: Report | None = None, *, resume: bool = False) -> JobResult:
         """Capture until the corpus is done or the job is cancelled.
@@ -194,7 +214,8 @@ class CaptureJob:
         for batch in batches(lengths, self.settings.batch_tokens, same_length=not forward.pads):
             if not self._going.is_set():
                 pace.stop()
-                self._going.wait()
+                while not self._going.wait(_LOOK) and not self._cancel.is_set():
+                    pass
                 pace.start()
             if self._cancel.is_set():
                 return False
@@ -265,7 +286,7 @@ class CaptureJob:
                 "batch_tokens": settings.batch_tokens,
                 "context": self._context,
                 "shard_rows": min(rows, _SHARD_ROWS),
-                "controllers": sorted(self._controllers),
+                "controllers": self._acting,
             },
             kind="corpus",
             source=self._corpus.as_json(),
