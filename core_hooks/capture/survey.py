@@ -88,9 +88,7 @@ def look_at_folder(folder: Path) -> FolderLook:
     except CaptureError as error:
         return FolderLook("taken", problem=str(error))
     except (OSError, ValueError) as error:
-        return FolderLook(
-            "taken", problem=f"'{folder}' can't be read: {getattr(error, 'strerror', None) or error}."
-        )
+        return FolderLook("taken", problem=f"'{folder}' can't be read: {getattr(error, 'strerror', None) or error}.")
     settings = settings_of(index, folder)
     if settings is None:
         return FolderLook("taken", index.rows, problem=f"'{folder}' holds another capture; choose a new folder.")

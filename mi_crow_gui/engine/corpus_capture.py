@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from core_hooks.capture.job_settings import JobSettings
 from mi_crow_gui.document.formatting import count, duration
 from mi_crow_gui.document.hook_spec import CONTROLLER
 from mi_crow_gui.engine.tasks import ModelTask
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core_hooks.capture.job import CaptureJob
-    from core_hooks.capture.job_settings import JobEstimate, JobProgress, JobResult
+    from core_hooks.capture.job_settings import JobEstimate, JobProgress, JobResult, JobSettings
     from core_hooks.model.opened import OpenedModel
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.tasks import TaskDesk

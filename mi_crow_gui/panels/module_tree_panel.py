@@ -138,6 +138,11 @@ class ModuleTreePanel(QWidget):
         else:
             selection.clear()
 
+    @property
+    def filter_text(self) -> str:
+        """What the filter says now."""
+        return self._model.filter_text
+
     def focus_filter(self) -> None:
         """Let the user type a filter."""
         self._filter.setFocus(Qt.FocusReason.ShortcutFocusReason)

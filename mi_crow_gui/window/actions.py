@@ -143,6 +143,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         words="attention induction circuit analyse",
     ),
     ActionSpec(
+        "captureCorpus", "Capture a corp&us…", "capture-corpus", "&Model", 2,
+        "Run a file of texts through the model and keep what layers give on disk", ("Ctrl+Shift+K",), enabled=False,
+        words="dataset texts activations job batch jsonl csv parquet store save estimate resume",
+    ),
+    ActionSpec(
         "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
         "Look for hooks left on the model", words="hooks leak verify",
     ),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
     from core_hooks.model.reference import ModelReference
+    from mi_crow_gui.window.capture_corpus_dialog import CaptureCorpusDialog
     from mi_crow_gui.window.open_model_dialog import OpenModelDialog
 
 
@@ -37,6 +38,14 @@ class DialogWindow(QMainWindow):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.chosen.connect(lambda reference: taken(reference))
         dialog.open()
+        return dialog
+
+    def show_capture_corpus(self) -> CaptureCorpusDialog:
+        """Show the capture job beside the window: what goes on, or the form for the next."""
+        from mi_crow_gui.window.capture_corpus_dialog import CaptureCorpusDialog
+
+        dialog = self._raised(CaptureCorpusDialog)
+        assert isinstance(dialog, CaptureCorpusDialog)
         return dialog
 
     def ask_for_file(self, title: str, name_filter: str, taken: Callable[[str], object], start: str = "") -> QDialog:

@@ -83,6 +83,11 @@ class CaptureWiring(QObject):
 
         self._jobs.run("capture", lambda: read_frames(folder), self._opened, self._failed)
 
+    def list_folder(self, path: str) -> None:
+        """Put a capture into the list."""
+        self._parts.settings.add_recent("captures", str(Path(path).resolve()))
+        self.refresh()
+
     # ---- handlers ----------------------------------------------------------------------------------------------
 
     @Slot()

@@ -19,6 +19,7 @@ from mi_crow_gui.state.store import DocumentStore
 from mi_crow_gui.window.main_window import MainWindow
 from mi_crow_gui.window.theme import apply_theme
 from mi_crow_gui.wiring.capture_wiring import CaptureWiring
+from mi_crow_gui.wiring.corpus_wiring import CorpusWiring
 from mi_crow_gui.wiring.device_wiring import DeviceWiring
 from mi_crow_gui.wiring.editor_wiring import EditorWiring
 from mi_crow_gui.wiring.errand import Errand
@@ -75,6 +76,7 @@ class Composition(QObject):
         self._history = HistoryWiring(parts)
         self._inspector = InspectorWiring(parts)
         self._captures = CaptureWiring(parts)
+        self._corpus = CorpusWiring(parts, self._captures)
         self._autosave = Autosave(store, parent=self)
         self._autosave.failed.connect(window.status.set_message)
         self._session = SessionWiring(parts, self._autosave)
