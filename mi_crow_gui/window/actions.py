@@ -84,6 +84,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ("Ctrl+Shift+S",), enabled=False, words="activations tensors write safetensors",
     ),
     ActionSpec(
+        "captureCorpus", "Capture a corp&us…", "capture-corpus", "&File", 1,
+        "Run a file of texts through the model and keep what layers give on disk", ("Ctrl+Shift+K",), enabled=False,
+        words="dataset texts activations job batch jsonl csv parquet store save estimate resume",
+    ),
+    ActionSpec(
         "exportPlot", "E&xport plot…", "export-plot", "&File", 1, "Save the current plot as a picture or its numbers",
         ("Ctrl+Shift+E",), enabled=False, words="image png svg csv save",
     ),
@@ -141,11 +146,6 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "mapHeads", "&Map the heads", "map-heads", "&Model", 2,
         "Score every attention head: induction, previous, duplicate and first token", enabled=False,
         words="attention induction circuit analyse",
-    ),
-    ActionSpec(
-        "captureCorpus", "Capture a corp&us…", "capture-corpus", "&Model", 2,
-        "Run a file of texts through the model and keep what layers give on disk", ("Ctrl+Shift+K",), enabled=False,
-        words="dataset texts activations job batch jsonl csv parquet store save estimate resume",
     ),
     ActionSpec(
         "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
