@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_GLOB = re.compile(r"[*?\[]")
+GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class SitePattern:
     @property
     def is_glob(self) -> bool:
         """True when the pattern says which modules it means, rather than a word that names contain."""
-        return bool(_GLOB.search(self.text)) or self._class_name is not None
+        return bool(GLOB.search(self.text)) or self._class_name is not None
 
     def matches(self, site: str, class_name: str = "") -> bool:
         """Whether a module of this dotted name and class is meant."""
@@ -104,7 +104,7 @@ class _Test:
 def _test(text: str, *, by_parts: bool) -> _Test | None:
     if not text:
         return None
-    if not _GLOB.search(text):
+    if not GLOB.search(text):
         return _Test(text.lower(), None)
     if not by_parts:
         return _Test("", re.compile(_expression(text, any_text=".*"), re.IGNORECASE).fullmatch)
@@ -115,11 +115,16 @@ def _test(text: str, *, by_parts: bool) -> _Test | None:
 
 def _expression(glob: str, any_text: str) -> str:
     """Translate a glob to a regular expression."""
-    pieces = re.findall(r"\*\*+\.(?:\*\*+\.)*|\*\*+|\*|\?|\[!?[^\]]+\]|.", glob, re.DOTALL)
-    return "".join(_translate(piece, any_text) for piece in pieces)
+    return "".join(translate(piece, any_text) for piece in glob_pieces(glob))
 
 
-def _translate(piece: str, any_text: str) -> str:
+def glob_pieces(glob: str) -> list[str]:
+    """A glob cut into its characters, its sets of them, and its stars."""
+    return re.findall(r"\*\*+\.(?:\*\*+\.)*|\*\*+|\*|\?|\[!?[^\]]+\]|.", glob, re.DOTALL)
+
+
+def translate(piece: str, any_text: str) -> str:
+    """One piece of a glob as a regular expression; `any_text` is what one star stands for."""
     if piece.startswith("**"):
         # "a.**.b" also means "a.b": nothing is a way across parts too
         return r"(?:.*\.)?" if piece.endswith(".") else ".*"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core_hooks.model.site_pattern import compile_pattern
+from mi_crow_gui.itemmodels.name_search import NameSearch
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from core_hooks.model.records import ModuleRecord, ModuleTree
 
 FOLD_SIZE = 32
@@ -23,11 +25,16 @@ class ModuleIndex:
         self.tree = tree if tree is not None and len(tree) else None
         self.records: tuple[ModuleRecord, ...] = self.tree.records if self.tree is not None else ()
         self.sites = [record.path for record in self.records]
-        self._classes = [record.class_name for record in self.records]
         self._parents = [record.parent for record in self.records]
+        # Made when the first filter is typed, or `prepare` is called.
+        self._search: NameSearch | None = None
         self.filter = ""
-        self.matches: list[int] = []
         self.set_filter("")
+
+    def prepare(self) -> None:
+        """Make what filtering needs, so that the first keystroke does not."""
+        if self._search is None and self.records:
+            self._search = NameSearch(self.records)
 
     def take_records(self, tree: ModuleTree) -> bool:
         """Take newer records of the same modules, the filter and all items staying; False if they are others."""
@@ -46,19 +53,25 @@ class ModuleIndex:
         self._rows: dict[int, int] = {0: 0}
         self._ranges: list[tuple[int, list[int]]] = []
         self._range_of: dict[int, int] = {}
-        self._visible: bytearray | None = None
-        self._is_match: bytearray | None = None
-        if not self.filter:
-            self.matches = list(range(len(self.records)))
+        self._visible: bytes | None = None
+        self._is_match: bytes | None = None
+        self._found: np.ndarray | None = None
+        self.match_count = len(self.records)
+        if not self.filter or not self.records:
             return
-        self.matches = compile_pattern(self.filter).select(self.sites, self._classes)
-        visible, is_match, parents = bytearray(len(self.records)), bytearray(len(self.records)), self._parents
-        for item in self.matches:
-            is_match[item] = 1
-            while item >= 0 and not visible[item]:
-                visible[item] = 1
-                item = parents[item]
-        self._visible, self._is_match = visible, is_match
+        self.prepare()
+        assert self._search is not None
+        self._found = self._search.select(self.filter)
+        self.match_count = int(self._found.sum())
+        self._is_match = self._found.tobytes()
+        self._visible = self._search.with_ancestors(self._found).tobytes()
+
+    def matches(self, limit: int | None = None) -> list[int]:
+        """The (first `limit`) modules that the filter matches; all without one."""
+        if self._found is None:
+            return list(range(len(self.records)))[:limit]
+        found: list[int] = self._found.nonzero()[0][:limit].tolist()
+        return found
 
     @property
     def has_root(self) -> bool:

@@ -20,6 +20,9 @@ AnyIndex = QModelIndex | QPersistentModelIndex
 
 ROOT_NAME = "(model)"
 _NOWHERE = QModelIndex()
+# Asked for by views for every row and column that they lay out.
+_SELECTABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_CHECKABLE = _SELECTABLE | Qt.ItemFlag.ItemIsUserCheckable
 
 
 class Column(IntEnum):
@@ -86,6 +89,10 @@ class ModuleTreeModel(QAbstractItemModel):
         self._emit_changed([tree.root.path], Column.DTYPE)
         return True
 
+    def prepare_filter(self) -> None:
+        """Do now what else the first keystroke of a filter would wait for."""
+        self._modules.prepare()
+
     def set_filter(self, text: str) -> None:
         """Keep only the modules that `text` matches, and their ancestors; "" shows all."""
         if text.strip() == self._modules.filter:
@@ -127,11 +134,11 @@ class ModuleTreeModel(QAbstractItemModel):
     @property
     def match_count(self) -> int:
         """How many modules match the filter; all without one."""
-        return len(self._modules.matches)
+        return self._modules.match_count
 
     def matching_sites(self, limit: int | None = None) -> list[str]:
         """Dotted paths of the (first `limit`) modules that match the filter; all without one."""
-        return [self._modules.sites[item] for item in self._modules.matches[:limit]]
+        return [self._modules.sites[item] for item in self._modules.matches(limit)]
 
     def block_lists(self) -> list[str]:
         """Sites under which the model keeps its blocks."""
@@ -186,10 +193,9 @@ class ModuleTreeModel(QAbstractItemModel):
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
         if not index.isValid():
             return Qt.ItemFlag.NoItemFlags
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
         if index.column() == Column.NAME and self._modules.is_module(index.internalId()):
-            flags |= Qt.ItemFlag.ItemIsUserCheckable
-        return flags
+            return _CHECKABLE
+        return _SELECTABLE
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):

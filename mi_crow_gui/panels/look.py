@@ -55,8 +55,7 @@ def readable(colour: QColor, background: QColor) -> QColor:
 
 def muted(palette: QPalette) -> QColor:
     """The palette's colour for text that stands back, opaque, and made readable on the base colour."""
-    asked, base = palette.placeholderText().color(), palette.base().color()
-    return readable(mix(base, QColor(asked.rgb()), asked.alphaF()), base)
+    return QColor(_muted(palette.placeholderText().color().rgba(), palette.base().color().rgb()))
 
 
 def hue(degrees: int, palette: QPalette) -> QColor:
@@ -71,6 +70,12 @@ def _fixed_font(size: float) -> QFont:
     if size > 0:
         font.setPointSizeF(size)
     return font
+
+
+@lru_cache(maxsize=64)
+def _muted(text: int, base: int) -> int:
+    asked, ground = QColor.fromRgba(text), QColor(base)
+    return readable(mix(ground, QColor(asked.rgb()), asked.alphaF()), ground).rgb()
 
 
 @lru_cache(maxsize=256)

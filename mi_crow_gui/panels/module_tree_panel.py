@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from core_hooks.model.records import ModuleTree
 
-# So many matches are unfolded to be seen at once; more would be scrolled past, and cost a keystroke its time.
-_UNFOLDED_MATCHES = 100
+# So many matches are unfolded at once, a page of them, and so many when no further key was pressed for a while; more
+# would only be scrolled past.
+_UNFOLDED_AT_ONCE, _UNFOLDED = 32, 100
+_IDLE_MS = 100
 _NO_MODEL = "Open a model to see its modules here.\nThen tick a module to capture what it gives out."
 
 
@@ -49,6 +51,10 @@ class ModuleTreePanel(QWidget):
         self._model.checkRequested.connect(self._on_model_checked)
         self._expanded: list[str] = []
         self._selected: str | None = None
+        # Once the tree has been painted, or no further key was pressed.
+        self._idle = QTimer(self)
+        self._idle.setSingleShot(True)
+        self._idle.timeout.connect(self._on_idle_timeout)
 
         self._filter = QLineEdit()
         self._filter.setObjectName("moduleFilter")
@@ -103,6 +109,7 @@ class ModuleTreePanel(QWidget):
             self._reveal(self._model.index_of_site(site), also_itself=True)
         self._hint.set_text(_NO_MODEL)
         self._show_count()
+        self._idle.start(_IDLE_MS)
 
     def complete_tree(self, tree: ModuleTree) -> None:
         """Show a model's modules now that its weights are there; what was done with its tree meanwhile stays."""
@@ -195,8 +202,9 @@ class ModuleTreePanel(QWidget):
         self._view.setUpdatesEnabled(False)
         self._model.set_filter(text)
         if self._model.filter_text:
-            for site in self._model.matching_sites(_UNFOLDED_MATCHES):
+            for site in self._model.matching_sites(_UNFOLDED_AT_ONCE):
                 self._reveal(self._model.index_of_site(site))
+            self._idle.start(_IDLE_MS)
         else:
             for site in self._expanded:
                 self._view.expand(self._model.index_of_site(site))
@@ -205,6 +213,13 @@ class ModuleTreePanel(QWidget):
         self._view.setUpdatesEnabled(True)
         self._hint.set_text(f"No module matches “{text.strip()}”." if self._model.module_count else _NO_MODEL)
         self._show_count()
+
+    @Slot()
+    def _on_idle_timeout(self) -> None:
+        self._model.prepare_filter()
+        if self._model.filter_text:
+            for site in self._model.matching_sites(_UNFOLDED)[_UNFOLDED_AT_ONCE:]:
+                self._reveal(self._model.index_of_site(site))
 
     def _on_attach_all_clicked(self) -> None:
         sites = [site for site in self._model.matching_sites() if not self._model.is_attached(site)]
