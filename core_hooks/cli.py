@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from core_hooks.command_line import capture_commands
 from core_hooks.command_line.output import CommandError, Progress
 from core_hooks.model.errors import ModelError
+from core_hooks.model.quantisation import NAMES, NONE
 from core_hooks.model.reference import ModelReference
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, progress: Progress) -> None:
     reference = ModelReference(
-        arguments.model, arguments.device, arguments.dtype, arguments.attention, arguments.trust_code
+        arguments.model,
+        arguments.device,
+        arguments.dtype,
+        arguments.attention,
+        arguments.trust_code,
+        arguments.quantise,
     )
     if arguments.command == "run":
         from core_hooks.command_line.run import run
@@ -90,6 +96,7 @@ def _parser() -> _Parser:
         command.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda:0, mps or auto")
         command.add_argument("--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16"), metavar="T")
         command.add_argument("--attention", default="auto", metavar="A", help="eager, sdpa, ...")
+        command.add_argument("--quantise", default=NONE, choices=NAMES, metavar="Q", help=", ".join(NAMES))
         command.add_argument("--trust-code", action="store_true", help="run Python code that comes with the model")
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser

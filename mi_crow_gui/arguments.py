@@ -23,6 +23,7 @@ class Arguments:
     run: bool = False
     device: str = "cpu"
     dtype: str = "auto"
+    quantise: str = "none"
     screenshot: Path | None = None
     capture: Path | None = None
     size: tuple[int, int] | None = None
@@ -56,6 +57,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def parse(argv: Sequence[str]) -> Arguments:
     """Read the words behind the program's name; a wrong one is one line on stderr and exit code 2."""
+    from core_hooks.model.quantisation import NAMES, NONE
     from mi_crow_gui import __version__
 
     parser = _Parser(
@@ -85,6 +87,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--run", action="store_true", help="run the prompt once the model is loaded")
     parser.add_argument("--device", default="cpu", help="cpu, cuda:0, mps, or auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "float16", "bfloat16"])
+    parser.add_argument("--quantise", default=NONE, choices=NAMES, metavar="Q", help=", ".join(NAMES))
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="write a picture of the window when it is idle")
     parser.add_argument("--capture", type=Path, metavar="DIR", help="save what was captured to this new folder")
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window, e.g. 1440x900")

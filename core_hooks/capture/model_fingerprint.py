@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from core_hooks.model.stored_tensor import inner_tensors
+
 if TYPE_CHECKING:
     from core_hooks.model.opened import OpenedModel
 
@@ -19,7 +21,9 @@ def describe_model(opened: OpenedModel) -> dict[str, Any]:
     summary = {key: value for key, value in asdict(opened.summary).items() if key not in ("reference", "device")}
     crc = 0
     for name, parameter in opened.model.named_parameters():
-        head = parameter.detach().flatten()[:_VALUES]
-        values = head.to("cpu", torch.float32).numpy() if head.is_floating_point() else head.cpu().numpy()
-        crc = zlib.crc32(values.tobytes(), zlib.crc32(name.encode(), crc))
+        crc = zlib.crc32(name.encode(), crc)
+        for tensor in inner_tensors(parameter.detach()):
+            head = tensor.flatten()[:_VALUES]
+            values = head.to("cpu", torch.float32).numpy() if head.is_floating_point() else head.cpu().numpy()
+            crc = zlib.crc32(values.tobytes(), crc)
     return {**summary, "fingerprint": f"{crc:08x}"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core_hooks.command_line.output import CommandError, Progress, bytes_text, print_json, print_table
+from core_hooks.model.quantisation import NAMES, NONE
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +43,7 @@ def add_parser(commands: Any) -> None:
     capture.add_argument(
         "--model-dtype", default="auto", choices=stored, metavar="T", help="what the model computes in"
     )
+    capture.add_argument("--quantise", default=NONE, choices=NAMES, metavar="Q", help=", ".join(NAMES))
     capture.add_argument("--attention", default="auto", metavar="A", help="eager, sdpa, ...")
     capture.add_argument("--trust-code", action="store_true", help="run Python code that comes with the model")
     capture.set_defaults(handler=run_capture)
@@ -86,7 +88,12 @@ def run_capture(arguments: argparse.Namespace) -> int:
     progress = Progress()
     opened = open_model(
         ModelReference(
-            arguments.model, arguments.device, arguments.model_dtype, arguments.attention, arguments.trust_code
+            arguments.model,
+            arguments.device,
+            arguments.model_dtype,
+            arguments.attention,
+            arguments.trust_code,
+            arguments.quantise,
         ),
         on_progress=progress,
     )

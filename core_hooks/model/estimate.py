@@ -37,10 +37,12 @@ def estimate(reference: ModelReference) -> OpenEstimate:
         As in `core_hooks.model.opening.open_model`; a factory can't be estimated without running it.
     """
     from core_hooks.model.opening import check_device, outline
+    from core_hooks.model.quantisation import quantised_bytes
 
     skeleton = outline(reference).skeleton
     check_device(reference.device)
-    return OpenEstimate(weight_bytes(skeleton), free_memory(reference.device), reference.device)
+    needed = quantised_bytes(skeleton, reference.quantisation)
+    return OpenEstimate(needed, free_memory(reference.device), reference.device)
 
 
 def weight_bytes(model: nn.Module) -> int:

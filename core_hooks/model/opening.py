@@ -179,8 +179,10 @@ def check_device(device: str) -> None:
 
 def _build(checkpoint: Checkpoint, reference: ModelReference) -> Outline:
     from core_hooks.model.architecture import build_without_weights, load_config, model_class, stored_dtype
+    from core_hooks.model.quantisation import check_quantisation
 
     config = load_config(checkpoint, reference)
+    check_quantisation(reference.quantisation, config)
     cls = model_class(config, checkpoint, reference)
     dtype = stored_dtype(config, checkpoint, reference)
     return Outline(checkpoint, config, cls, dtype, build_without_weights(cls, config, dtype))
@@ -197,13 +199,14 @@ def _unpacked(checkpoint: Checkpoint, reference: ModelReference) -> Checkpoint:
 
 
 def _check_memory(built: Outline, reference: ModelReference) -> None:
-    from core_hooks.model.estimate import free_memory, weight_bytes
+    from core_hooks.model.estimate import free_memory
+    from core_hooks.model.quantisation import quantised_bytes
 
-    needed, free = weight_bytes(built.skeleton), free_memory(reference.device)
+    needed, free = quantised_bytes(built.skeleton, reference.quantisation), free_memory(reference.device)
     if needed > free:
         raise ModelError(
             f"{built.checkpoint.name} needs {needed:,} bytes for its weights and {free:,} are free on "
-            f"{reference.device}; close the model that is open, or choose float16 or another device."
+            f"{reference.device}; close the model that is open, or choose float16, a quantisation, or another device."
         )
 
 
@@ -212,6 +215,8 @@ def _open_factory(
 ) -> OpenedModel:
     from core_hooks.model.factory import call_factory
 
+    if reference.quantisation != "none":
+        raise ModelError(f"{source} makes its model itself, so it can't be quantised here; open it as it is made.")
     report(OpenProgress(f"Running {source}"))
     model, inputs = call_factory(source, reference.trust_code)
     from core_hooks.model.libraries import import_libraries

@@ -10,6 +10,7 @@ from core_hooks.hooks.extraction import extract_tensor_from_output
 from core_hooks.hooks.run import HookRun
 from core_hooks.model.architecture import kind_of, one_line
 from core_hooks.model.forward import call, input_device, logits_of
+from core_hooks.model.module_shape import linear_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,10 +60,20 @@ def read_out(model: nn.Module, anatomy: Anatomy, residual: torch.Tensor, *, norm
 
 
 def output_weight(projection: nn.Module) -> torch.Tensor:
-    """Return the weight of an output projection as [channels in, channels out], whichever way it is stored."""
-    weight = projection.weight
+    """Return the weight of an output projection as [channels in, channels out], whichever way it is stored.
+
+    A quantised weight is read out by the layer itself, from one input for each channel.
+    """
+    weight, size = projection.weight, linear_size(projection)
     assert isinstance(weight, torch.Tensor)
-    return weight if hasattr(projection, "nf") else weight.T
+    plain = weight.is_floating_point() and not hasattr(weight, "__tensor_flatten__") and weight.dim() == 2
+    if plain or size is None:
+        return weight if hasattr(projection, "nf") else weight.T
+    bias = getattr(projection, "bias", None)
+    dtype = bias.dtype if bias is not None else weight.dtype if weight.is_floating_point() else torch.float32
+    with torch.no_grad():
+        given = projection.forward(torch.eye(size[0], dtype=dtype, device=weight.device))
+        return given if bias is None else given - bias
 
 
 def head_output(projection: nn.Module, mixed: torch.Tensor, head: slice) -> torch.Tensor:
@@ -164,10 +175,13 @@ def _heads_add_up(opened: OpenedModel, block: Block, call: tuple[Any, Any] | Non
     if mixed is None or mixed.shape[-1] != block.n_heads * block.head_dim:
         return False
     total = torch.zeros_like(output, dtype=torch.float32)
+    weight = output_weight(projection).float()
     for head in block.head_slices:
-        total += mixed[..., head].float() @ output_weight(projection)[head].float()
+        total += mixed[..., head].float() @ weight[head]
     bias = getattr(projection, "bias", None)
-    return _close(total if bias is None else total + bias.float(), output)
+    # A layer of quantised weights computes in fewer bits than what it returns.
+    exact = projection.weight.dtype == output.dtype and not hasattr(projection.weight, "__tensor_flatten__")
+    return _close(total if bias is None else total + bias.float(), output, exact=exact)
 
 
 def _keeper(seen: dict[str, tuple[Any, Any]], site: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
@@ -195,7 +209,7 @@ def _example(opened: OpenedModel) -> dict[str, Any]:
     return inputs
 
 
-def _close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    precision = 1e-3 if wanted.dtype == torch.float32 else 5e-2
+def _close(found: torch.Tensor, wanted: torch.Tensor, *, exact: bool = True) -> bool:
+    precision = 1e-3 if exact and wanted.dtype == torch.float32 else 5e-2
     scale = float(wanted.float().abs().max()) + 1e-6
     return found.shape == wanted.shape and float((found.float() - wanted.float()).abs().max()) <= precision * scale

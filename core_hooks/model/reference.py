@@ -19,6 +19,8 @@ class ModelReference:
         ``"auto"`` (as stored), ``"float32"``, ``"float16"``, ``"bfloat16"``.
     attention
         ``"auto"``, ``"eager"``, ``"sdpa"``, ...; attention weights exist only with ``"eager"``.
+    quantisation
+        ``"none"``, or how the weights are kept in fewer bits: a name of `core_hooks.model.quantisation`.
     trust_code
         The person agreed to run Python code that comes with the model.
     """
@@ -28,6 +30,7 @@ class ModelReference:
     dtype: str = "auto"
     attention: str = "auto"
     trust_code: bool = False
+    quantisation: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

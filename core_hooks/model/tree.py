@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core_hooks.hooks.compiled import unwrap
 from core_hooks.model.records import ModuleRecord, ModuleTree
+from core_hooks.model.stored_tensor import stored_bytes, stored_dtype, stored_elements
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +111,7 @@ def _count(places: _Places) -> _Sums:
             if parameter is None:
                 continue
             key = _identity(parameter)
-            dtype, device = parameter.dtype, parameter.device
+            dtype, device = stored_dtype(parameter), parameter.device
             _mix(sums.dtypes, index, dtype_names.get(dtype) or dtype_names.setdefault(dtype, str(dtype)[6:]))
             _mix(sums.devices, index, device_names.get(device) or device_names.setdefault(device, str(device)))
             holder = holders.setdefault(key, index)
@@ -119,8 +120,8 @@ def _count(places: _Places) -> _Sums:
             if holder != index:
                 repeated.setdefault(key, [holder]).append(index)
             own.add(key)
-            sums.own[index] += parameter.numel()
-            sums.bytes[index] += parameter.numel() * parameter.element_size()
+            sums.own[index] += stored_elements(parameter)
+            sums.bytes[index] += stored_bytes(parameter)
     sums.parameters = list(sums.own)
     for index in range(count - 1, 0, -1):  # children come after their parent, so the sums travel upwards
         above = places.parents[index]
@@ -143,8 +144,8 @@ def _count_once(places: _Places, sums: _Sums, key: object, indices: list[int]) -
             times[index] = times.get(index, 0) + 1
             index = places.parents[index]
     for index, seen in times.items():
-        sums.parameters[index] -= (seen - 1) * parameter.numel()
-        sums.bytes[index] -= (seen - 1) * parameter.numel() * parameter.element_size()
+        sums.parameters[index] -= (seen - 1) * stored_elements(parameter)
+        sums.bytes[index] -= (seen - 1) * stored_bytes(parameter)
     path = places.paths[first]
     for index in indices[1:]:
         # The same module met again holds the same tensor: that is a shared module, not a tied weight.

@@ -9,6 +9,7 @@ from core_hooks.model.architecture import one_line
 from core_hooks.model.assignment import assign_weights
 from core_hooks.model.errors import ModelError, OpeningCancelled
 from core_hooks.model.libraries import one_reader, quiet_transformers
+from core_hooks.model.quantisation import NONE, library_config
 from core_hooks.model.reading import MappedTensor, Reading
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def load_weights(
     state: dict[str, Any] = {}
     with quiet_transformers(), one_reader() if reference.device == "cpu" else nullcontext():
         try:
-            if reference.device == "cpu" and assign_weights(outline, reading):
+            if reference.device == "cpu" and reference.quantisation == NONE and assign_weights(outline, reading):
                 config.name_or_path = str(checkpoint.folder)
                 return cast("PreTrainedModel", outline.skeleton), ()
             for path in checkpoint.weights:
@@ -63,7 +64,9 @@ def load_weights(
                 "output_loading_info": True,
                 "ignore_mismatched_sizes": True,
             }
-            if reference.device != "cpu":
+            if reference.quantisation != NONE:
+                options["quantization_config"] = library_config(reference.quantisation, outline.dtype)
+            if reference.device != "cpu" or reference.quantisation != NONE:
                 options["device_map"] = "auto" if reference.device == "auto" else {"": reference.device}
             if getattr(config, "quantization_config", None):
                 # Quantisers look for the files themselves.

@@ -41,6 +41,7 @@ def to_python(workspace: Workspace, *, generating: bool = False) -> str:
     else:
         options = [repr(reference.source), f"device={reference.device!r}", f"dtype={reference.dtype!r}"]
         options += [f"attention={reference.attention!r}"] if reference.attention != "auto" else []
+        options += [f"quantisation={reference.quantisation!r}"] if reference.quantisation != "none" else []
         options += ["trust_code=True"] if reference.trust_code else []
         lines.append(f"opened = open_model(ModelReference({', '.join(options)}))")
     lines.append(f"tokens = encode(opened, {workspace.prompt!r})")

@@ -69,6 +69,7 @@ def _model(reader: _Reader) -> ModelReference:
         dtype=reader.text("dtype", "auto"),
         attention=reader.text("attention", "auto"),
         trust_code=reader.flag("trust_code", False),
+        quantisation=reader.text("quantisation", "none"),
     )
 
 

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core_hooks.model.checkpoint import HUB_ID, is_factory
 from core_hooks.model.errors import ModelError
+from core_hooks.model.quantisation import NONE, QUANTISATIONS, quantised_bytes
 from mi_crow_gui.engine.foreign_code import foreign_code
 
 if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a box in the dialog: `lacking` says why it can't be chosen on this machine, ``""`` when it can."""
+
+    value: str
+    words: str
+    lacking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningChoices:
+    """What can be chosen on this machine before a model is opened, the first of each being the usual one."""
+
+    attentions: tuple[Choice, ...]
+    quantisations: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +85,28 @@ def devices() -> tuple[str, ...]:
     return tuple(found)
 
 
+def choices() -> OpeningChoices:
+    """What libraries are installed for; none of them is imported."""
+    import torch
+
+    flash = "" if torch.cuda.is_available() else "needs an NVIDIA device"
+    if not flash:
+        try:
+            version("flash_attn")
+        except PackageNotFoundError:
+            flash = "flash-attn is not installed"
+    attentions = (
+        Choice("auto", "The model's own choice"),
+        Choice("eager", "eager: attention weights can be read"),
+        Choice("sdpa", "sdpa: faster, without attention weights"),
+        Choice("flash_attention_2", "flash_attention_2: for long texts in 16 bit", flash),
+    )
+    quantised = (Choice(entry.name, entry.words, entry.lacking()) for entry in QUANTISATIONS)
+    return OpeningChoices(attentions, (Choice(NONE, "None: as the numbers say"), *quantised))
+
+
 def _look(reference: ModelReference) -> ModelLook:
-    from core_hooks.model.estimate import free_memory, weight_bytes
+    from core_hooks.model.estimate import free_memory
     from core_hooks.model.opening import check_device, outline
 
     source = reference.source
@@ -91,7 +130,7 @@ def _look(reference: ModelReference) -> ModelLook:
         type(found.skeleton).__name__,
         sum(parameter.numel() for parameter in found.skeleton.parameters()),
         modules,
-        weight_bytes(found.skeleton),
+        quantised_bytes(found.skeleton, reference.quantisation),
         free_memory(reference.device),
         note="" if found.checkpoint.has_tokenizer else "Has no tokenizer: prompts are typed as token ids.",
         problem=found.checkpoint.missing,

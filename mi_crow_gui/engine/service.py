@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RunKind,
         RunOutcome,
     )
+    from mi_crow_gui.engine.model_look import OpeningChoices
     from mi_crow_gui.engine.tasks import ModelTask, TaskProgress, TaskResult
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class ModelService(QObject):
     consentWanted = Signal(object)
     looked = Signal(object)
     devicesKnown = Signal(object)
+    choicesKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
     runFinished = Signal(object)
@@ -83,6 +85,8 @@ class ModelService(QObject):
         self._state: StateName = "idle"
         self._model: OpenedModel | None = None
         self._anatomy: Anatomy | None = None
+        # What can be chosen before a model is opened; None until `choicesKnown`.
+        self.choices: OpeningChoices | None = None
         self._run: RunInfo | None = None
         self._run_number = 0
         self._newest_report = 0
@@ -123,6 +127,7 @@ class ModelService(QObject):
         worker.consentWanted.connect(self._on_worker_consent_wanted)
         worker.looked.connect(self._on_worker_looked)
         worker.devicesKnown.connect(self._on_worker_devices_known)
+        worker.choicesKnown.connect(self._on_worker_choices_known)
         worker.progressed.connect(self._on_worker_progressed)
         worker.runStarted.connect(self._on_worker_run_started)
         worker.runEnded.connect(self._on_worker_run_ended)
@@ -356,6 +361,11 @@ class ModelService(QObject):
     @Slot(object)
     def _on_worker_devices_known(self, devices: object) -> None:
         self.devicesKnown.emit(devices)
+
+    @Slot(object)
+    def _on_worker_choices_known(self, choices: OpeningChoices) -> None:
+        self.choices = choices
+        self.choicesKnown.emit(choices)
 
     @Slot(object)
     def _on_worker_progressed(self, progress: object) -> None:

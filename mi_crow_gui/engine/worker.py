@@ -61,6 +61,7 @@ class ModelWorker(QObject):
     consentWanted = Signal(object)
     looked = Signal(object)
     devicesKnown = Signal(object)
+    choicesKnown = Signal(object)
     anatomyKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
@@ -96,9 +97,10 @@ class ModelWorker(QObject):
         """Import what models need while nobody waits for it."""
         set_threads(threads)
         warm_up()
-        from mi_crow_gui.engine.model_look import devices
+        from mi_crow_gui.engine.model_look import choices, devices
 
         self.devicesKnown.emit(devices())
+        self.choicesKnown.emit(choices())
         self.warm.emit()
 
     @Slot(object)

@@ -37,13 +37,17 @@ class ModuleIndex:
             self._search = NameSearch(self.records)
 
     def take_records(self, tree: ModuleTree) -> bool:
-        """Take newer records of the same modules, the filter and all items staying; False if they are others."""
+        """Take newer records of the same modules, the filter and all items staying; False if they are others.
+
+        Their classes may be others: a quantiser puts its own in the place of linear layers.
+        """
         same = len(tree) == len(self.records) and all(
-            new.path == old.path and new.class_name == old.class_name
-            for new, old in zip(tree.records, self.records, strict=True)
+            new.path == old.path for new, old in zip(tree.records, self.records, strict=True)
         )
         if same and self.tree is not None:
             self.tree, self.records = tree, tree.records
+            if self._search is not None:
+                self._search.take_classes(tree.records)
         return same and self.tree is not None
 
     def set_filter(self, text: str) -> None:

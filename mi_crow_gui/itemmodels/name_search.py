@@ -33,12 +33,16 @@ class NameSearch:
 
         self._sites = [record.path for record in records]
         self._parts, self._part_of = _numbered([site.rpartition(".")[2] for site in self._sites])
-        self._classes, self._class_of = _numbered([record.class_name for record in records])
+        self.take_classes(records)
         self._lower = [part.lower() for part in self._parts]
         self._parents = np.array([record.parent for record in records], np.int64)
         depths = np.array([record.depth for record in records], np.int64)
         order = np.argsort(depths, kind="stable")
         self._levels = np.split(order, np.flatnonzero(np.diff(depths[order])) + 1) if len(records) else []
+
+    def take_classes(self, records: Sequence[ModuleRecord]) -> None:
+        """The same modules, which may be of other classes now."""
+        self._classes, self._class_of = _numbered([record.class_name for record in records])
 
     def __len__(self) -> int:
         return len(self._sites)

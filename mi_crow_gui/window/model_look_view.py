@@ -67,7 +67,7 @@ class ModelLookView(QWidget):
         if look.needed:
             where = "all devices" if look.reference.device == "auto" else look.reference.device
             memory = f"{byte_size(look.needed)} needed, {byte_size(look.free)} free on {where}"
-            lines.append(f"Too big: {memory}. Choose a smaller number format or another device." if too_big else memory)
+            lines.append(f"Too big: {memory}. Choose fewer bits or another device." if too_big else memory)
         lines += [sentence for sentence in (look.problem, look.note) if sentence]
         self._say("\n".join(lines), sign="warning" if look.problem or too_big else "")
         self._bar.set_share(look.needed / max(1, look.free) if look.needed else None)

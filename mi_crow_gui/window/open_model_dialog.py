@@ -28,7 +28,7 @@ from mi_crow_gui.window.model_look_view import ModelLookView
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mi_crow_gui.engine.model_look import ModelLook
+    from mi_crow_gui.engine.model_look import ModelLook, OpeningChoices
 
 MODEL_FILES = "Models (*.safetensors *.gguf);;All files (*)"
 
@@ -38,12 +38,9 @@ _DTYPES = (
     ("float16", "float16"),
     ("bfloat16", "bfloat16"),
 )
-_ATTENTIONS = (
-    ("auto", "The model's own choice"),
-    ("eager", "eager: attention weights can be read"),
-    ("sdpa", "sdpa: faster, without attention weights"),
-)
-
+# Until the model thread has looked what is installed.
+_ATTENTIONS = (("auto", "The model's own choice"),)
+_QUANTISATIONS = (("none", "None: as the numbers say"),)
 
 # A name is looked at once nobody has typed for so long.
 _PAUSE_MS = 250
@@ -95,15 +92,13 @@ class OpenModelDialog(QDialog):
         self._device.setCurrentIndex(self._device.findData(start.device))
         self._dtype = _combo("modelDtype", "Number format")
         self._attention = _combo("modelAttention", "Attention")
+        self._quantisation = _combo("modelQuantisation", "Quantisation")
         for box, entries, chosen in (
             (self._dtype, _DTYPES, start.dtype),
             (self._attention, _ATTENTIONS, start.attention),
+            (self._quantisation, _QUANTISATIONS, start.quantisation),
         ):
-            for value, words in entries:
-                box.addItem(words, value)
-            if box.findData(chosen) < 0:
-                box.addItem(chosen, chosen)
-            box.setCurrentIndex(box.findData(chosen))
+            _fill(box, [(value, words, "") for value, words in entries], chosen)
         form = QFormLayout()
         form.setHorizontalSpacing(2 * GRID)
         form.setVerticalSpacing(GRID)
@@ -115,13 +110,14 @@ class OpenModelDialog(QDialog):
         form.addRow("", hint)
         form.addRow("&Device", self._device)
         form.addRow("&Numbers", self._dtype)
+        form.addRow("&Quantisation", self._quantisation)
         form.addRow("&Attention", self._attention)
         self._look = ModelLookView()
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._on_pause_timeout)
-        for box in (self._device, self._dtype, self._attention):
+        for box in (self._device, self._dtype, self._quantisation, self._attention):
             box.currentIndexChanged.connect(self._look_soon)
         FileDrop(self).dropped.connect(self._on_files_dropped)
 
@@ -150,7 +146,14 @@ class OpenModelDialog(QDialog):
             device=self._device.currentData(),
             dtype=self._dtype.currentData(),
             attention=self._attention.currentData(),
+            quantisation=self._quantisation.currentData(),
         )
+
+    @Slot(object)
+    def set_choices(self, choices: OpeningChoices) -> None:
+        """Offer what this machine can do; what it can't stands there greyed, with the reason."""
+        for box, entries in ((self._attention, choices.attentions), (self._quantisation, choices.quantisations)):
+            _fill(box, [(entry.value, entry.words, entry.lacking) for entry in entries], box.currentData())
 
     @Slot(object)
     def show_look(self, look: ModelLook) -> None:
@@ -196,6 +199,23 @@ class OpenModelDialog(QDialog):
 
     def _on_accepted(self) -> None:
         self.chosen.emit(self.reference())
+
+
+def _fill(box: QComboBox, entries: Sequence[tuple[str, str, str]], chosen: str) -> None:
+    """Entries as (value, words, why it can't be chosen); `chosen` is among them, whatever it is."""
+    box.blockSignals(True)
+    box.clear()
+    for value, words, lacking in entries:
+        box.addItem(f"{words} ({lacking.partition(';')[0]})" if lacking else words, value)
+        if lacking:
+            at = box.count() - 1
+            box.setItemData(at, lacking, Qt.ItemDataRole.ToolTipRole)
+            # The flags of an entry; without any it is greyed and can't be chosen.
+            box.setItemData(at, 0, Qt.ItemDataRole.UserRole - 1)
+    if box.findData(chosen) < 0:
+        box.addItem(chosen, chosen)
+    box.setCurrentIndex(box.findData(chosen))
+    box.blockSignals(False)
 
 
 def _combo(name: str, accessible: str) -> QComboBox:

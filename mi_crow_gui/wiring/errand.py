@@ -64,7 +64,14 @@ class Errand(QObject):
         if arguments.demo:
             self._model.open_demo()
         elif arguments.target is not None:
-            self._model.open_target(ModelReference(arguments.target, device=arguments.device, dtype=arguments.dtype))
+            self._model.open_target(
+                ModelReference(
+                    arguments.target,
+                    device=arguments.device,
+                    dtype=arguments.dtype,
+                    quantisation=arguments.quantise,
+                )
+            )
         elif arguments.is_errand:
             self._after_run()
 

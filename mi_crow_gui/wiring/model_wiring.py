@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from core_hooks.model.quantisation import NONE
 from core_hooks.model.reference import ModelReference
 from mi_crow_gui.document.formatting import byte_size, plural, short_count
 from mi_crow_gui.document.resource_files import ResourceMissing, demo_model_folder, demo_prompts
@@ -97,6 +98,9 @@ class ModelWiring(QObject):
         dialog = self._window.ask_for_model(self.open_target, ModelReference("", device=self.device))
         dialog.lookWanted.connect(self._service.look)
         self._service.looked.connect(dialog.show_look)
+        if self._service.choices is not None:
+            dialog.set_choices(self._service.choices)
+        self._service.choicesKnown.connect(dialog.set_choices)
 
     @Slot(list)
     def _on_window_paths_dropped(self, paths: list[str]) -> None:
@@ -138,7 +142,8 @@ class ModelWiring(QObject):
         window.status.clear_progress()
         window.module_tree.complete_tree(opened.tree)
         window.status.set_model(summary.name, summary.reference.source)
-        window.status.set_device(summary.device, summary.dtype, summary.bytes)
+        fewer_bits = summary.reference.quantisation
+        window.status.set_device(summary.device, summary.dtype if fewer_bits == NONE else fewer_bits, summary.bytes)
         window.status.set_message(
             f"{summary.architecture}: {short_count(summary.parameters)} parameters, {byte_size(summary.bytes)}, "
             f"{plural(len(opened.tree), 'module')}"

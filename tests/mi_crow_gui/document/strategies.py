@@ -22,6 +22,7 @@ models = st.none() | st.builds(
     source=st.text(min_size=1, max_size=12),
     device=st.sampled_from(["cpu", "cuda:0"]),
     trust_code=st.booleans(),
+    quantisation=st.sampled_from(["none", "bitsandbytes-4bit"]),
 )
 settings = st.builds(
     GenerationSettings,

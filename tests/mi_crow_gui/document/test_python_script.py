@@ -34,6 +34,14 @@ def run(script: str, folder: Path) -> str:
     return done.stdout
 
 
+def test_choices_made_before_opening_are_in_the_script() -> None:
+    reference = ModelReference("folder", "auto", "float16", "eager", quantisation="bitsandbytes-4bit")
+    script = to_python(Workspace(model=reference))
+    made = re.search(r"open_model\((ModelReference\(.*\))\)\n", script)
+    assert made is not None
+    assert eval(made[1]) == reference
+
+
 def test_the_script_gives_the_numbers_of_a_computation_made_without_it(tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

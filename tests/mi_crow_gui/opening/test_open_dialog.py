@@ -6,8 +6,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton
 
+from core_hooks.model.quantisation import NAMES, Quantisation
 from mi_crow_gui.engine import model_look
 from mi_crow_gui.window.open_model_dialog import OpenModelDialog
 
@@ -136,3 +139,49 @@ def test_a_device_that_is_chosen_reopens_the_model_there_or_says_why_not(driver:
         driver.window.deviceChosen.emit("auto")
     assert opened.args[0].summary.reference.device == "auto"
     assert box.currentText() == "auto"
+
+
+def entries(box: QComboBox) -> dict[str, tuple[str, bool]]:
+    """By value: what stands there, and whether it can be chosen."""
+    model = box.model()
+    return {
+        box.itemData(at): (box.itemText(at), bool(model.flags(model.index(at, 0)) & Qt.ItemFlag.ItemIsEnabled))
+        for at in range(box.count())
+    }
+
+
+def test_quantisations_are_offered_where_their_library_is_installed_and_greyed_with_the_reason_where_not(
+    driver: Driver, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Quantisation, "lacking", lambda self: "" if self.library == "torchao" else "is not installed")
+    qtbot.waitUntil(lambda: driver.window.service.choices is not None, timeout=60_000)
+    dialog = opened_dialog(driver)
+    dialog.set_choices(model_look.choices())
+    offered = entries(dialog.findChild(QComboBox, "modelQuantisation"))
+    assert list(offered) == list(NAMES)
+    assert {value for value, (_, enabled) in offered.items() if enabled} == {"none", "torchao-int8", "torchao-float8"}
+    assert "is not installed" in offered["bitsandbytes-4bit"][0]
+    attention = entries(dialog.findChild(QComboBox, "modelAttention"))
+    assert attention["eager"][1]
+    assert attention["flash_attention_2"][1] is torch.cuda.is_available()
+    dialog.reject()
+
+
+def test_the_memory_needed_follows_the_quantisation_which_goes_with_the_model(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Quantisation, "lacking", lambda self: "")
+    qtbot.waitUntil(lambda: driver.window.service.choices is not None, timeout=60_000)
+    dialog = opened_dialog(driver)
+    dialog.set_choices(model_look.choices())
+    words_about(driver, qtbot, dialog, str(folders["llama"]))
+    box = dialog.findChild(QComboBox, "modelQuantisation")
+    needed = {}
+    for value in ("bitsandbytes-8bit", "bitsandbytes-4bit", "none"):
+        with qtbot.waitSignal(driver.window.service.looked, timeout=10_000) as looked:
+            box.setCurrentIndex(box.findData(value))
+        needed[value] = looked.args[0].needed
+    assert needed["bitsandbytes-4bit"] < needed["bitsandbytes-8bit"] < needed["none"]
+    box.setCurrentIndex(box.findData("torchao-int8"))
+    assert dialog.reference().quantisation == "torchao-int8"
+    dialog.reject()
