@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core_hooks.model.captured_values import SiteValues
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from core_hooks.model.captured_values import RunValues
+    from core_hooks.model.captured_values import RunValues, SiteValues
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.engine.archive import KeptRun
     from mi_crow_gui.engine.recording import Recording
@@ -89,6 +87,9 @@ def _sites(frames: Mapping[tuple[str, str], Frame]) -> list[str]:
 
 
 def _found(frames: Mapping[tuple[str, str], Frame], site: str, where: str) -> SiteValues | None:
+    # torch comes with it: the window, which knows of kept runs too, has not waited for that.
+    from core_hooks.model.captured_values import SiteValues
+
     stages = ("input",) if where == "input" else _STAGES
     frame = next((frames[site, stage] for stage in stages if (site, stage) in frames), None)
     return None if frame is None else SiteValues(frame.values, frame.first_token)

@@ -95,8 +95,12 @@ class ModelWorker(QObject):
     @Slot(int)
     def prepare(self, threads: int) -> None:
         """Import what models need while nobody waits for it."""
-        set_threads(threads)
-        warm_up()
+        try:
+            set_threads(threads)
+            warm_up()
+        except ImportError as error:
+            log.warning("Models can't be opened here, captures can: %s.", error)
+            return
         from mi_crow_gui.engine.model_look import choices, devices
 
         self.devicesKnown.emit(devices())

@@ -33,6 +33,7 @@ class InspectorPanel(QWidget):
         self._record: ModuleRecord | None = None
         self._output: tuple[tuple[int, ...], str] | None = None
         self._plot: QWidget | None = None
+        self._stored: tuple[str, tuple[tuple[str, str], ...]] | None = None
 
         self._site = SiteLabel()
         self._site.setObjectName("inspectorSite")
@@ -93,6 +94,13 @@ class InspectorPanel(QWidget):
         self._statistics.set_rows([])
         self._show()
 
+    def set_stored(self, site: str | None, facts: Sequence[tuple[str, str]] = ()) -> None:
+        """What is known of a site of an open capture; shown while no module is. None: there is none."""
+        stored = None if site is None else (site, tuple(facts))
+        if stored != self._stored:
+            self._stored = stored
+            self._show()
+
     def set_output(self, shape: tuple[int, ...] | None, dtype: str = "") -> None:
         """Shape and dtype of what the module gave out last; None when nothing was captured."""
         output = None if shape is None else (shape, dtype)
@@ -138,15 +146,20 @@ class InspectorPanel(QWidget):
         self.stageChanged.emit(self._stage.itemData(row))
 
     def _show(self) -> None:
-        record = self._record
-        self._site.set_site(None if record is None else record.path, instead="Nothing selected")
-        self._facts.set_rows(_facts(record, self._output) if record is not None else [])
-        self._facts.setVisible(record is not None)
+        record, stored = self._record, self._stored
+        site: str | None
+        facts: tuple[tuple[str, str], ...]
+        site, facts = (None, ()) if stored is None else stored
+        if record is not None:
+            site, facts = record.path, tuple(_facts(record, self._output))
+        self._site.set_site(site, instead="Nothing selected")
+        self._facts.set_rows(facts)
+        self._facts.setVisible(site is not None)
         has_values = self._statistics.rowCount() > 0
         self._hint.setText(_NOTHING if record is None else _NO_VALUES)
         self._hint.setVisible(not has_values)
         self._statistics.setVisible(has_values)
-        self._statistics_title.setVisible(record is not None)
+        self._statistics_title.setVisible(site is not None)
         if self._plot is not None:
             self._plot.setVisible(has_values)
         self._settle()

@@ -16,7 +16,8 @@ class Frame:
     Attributes
     ----------
     run, step
-        The run, and the newest step in it (0 is the prompt, n the n-th generated token).
+        The run, and the newest step in it (0 is the prompt, n the n-th generated token). A text of a capture has a
+        number below 0 for a run, another one each time that one is shown.
     site, hook_id, stage
         Where the values come from; `stage` is ``"before"`` or ``"after"`` the controllers of the site, ``""`` where
         there are none and both sides are the same.
@@ -42,6 +43,8 @@ class Frame:
         How many of a batch, the last ones, did not fit into the memory budget.
     prompt, prompts
         Which prompt of how many `frame_of_prompt` made this the frame of.
+    origin
+        Where the values come from when it is no run of this session: a text of a capture.
     """
 
     run: int
@@ -61,3 +64,4 @@ class Frame:
     dropped_prompts: int = 0
     prompt: int = 0
     prompts: int = 1
+    origin: str = ""

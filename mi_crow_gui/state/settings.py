@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Theme = Literal["system", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("system", "light", "dark")
 RECENT_LIMIT = 10
+CAPTURES_LIMIT = 1000
 
 
 class Settings:
@@ -105,6 +106,31 @@ class Settings:
     def remove_recent(self, kind: str, name: str) -> None:
         """Forget a name, such as one that no longer opens."""
         self.set_texts(f"recent/{kind}", [other for other in self.recent(kind) if other != name])
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        """Folders of the captures that are listed, the latest first."""
+        kept = self.texts("captures/known")
+        return kept or self.recent("captures")
+
+    def add_capture(self, folder: str) -> None:
+        """List a capture, before all others."""
+        others = [other for other in self.captures if other != folder]
+        self.set_texts("captures/known", [folder, *others][:CAPTURES_LIMIT])
+
+    def remove_capture(self, folder: str) -> None:
+        """List a capture no longer."""
+        self.set_texts("captures/known", [other for other in self.captures if other != folder])
+        self.remove_recent("captures", folder)
+
+    @property
+    def capture_folders(self) -> tuple[str, ...]:
+        """Folders whose captures are listed, whatever comes to lie in them."""
+        return self.texts("captures/folders")
+
+    @capture_folders.setter
+    def capture_folders(self, folders: Sequence[str]) -> None:
+        self.set_texts("captures/folders", list(dict.fromkeys(folders)))
 
     # typed accessors
 

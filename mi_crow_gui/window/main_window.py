@@ -220,6 +220,10 @@ class MainWindow(DialogWindow):
         self.plot_board = board
         self._workbench.install_plots(board)
 
+    def install_capture_text(self, panel: QWidget) -> None:
+        """Put the text of an open capture over the plots."""
+        self._workbench.install_capture_text(panel)
+
     def set_devices(self, devices: Sequence[str], current: str = "") -> None:
         """Offer these devices in the tool bar and for the next model; none hides the box."""
         self.devices = tuple(devices)

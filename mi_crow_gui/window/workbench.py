@@ -57,6 +57,12 @@ class Workbench(QWidget):
         column.addWidget(self.prompt)
         column.addWidget(self.split, 1)
 
+    def install_capture_text(self, panel: QWidget) -> None:
+        """Put the text of a capture over the plots, where the prompt is otherwise."""
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.insertWidget(1, panel)
+
     def install_plots(self, board: QWidget) -> None:
         """Put the plots in their place."""
         self._plots.setCurrentIndex(self._plots.addWidget(board))

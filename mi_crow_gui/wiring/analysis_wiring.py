@@ -80,6 +80,12 @@ class AnalysisWiring(QObject):
         """True when no plot that can be seen waits for its analysis."""
         return self._asked is None
 
+    def stand_back(self) -> None:
+        """What is shown is no run any more but the text of a capture: nothing is asked for until the next run."""
+        self._run, self._tokens, self._live = 0, None, {}
+        self._results = {request: result for request, result in self._results.items() if not request.run}
+        self._shown.clear()
+
     # ---- what changes what is wanted ---------------------------------------------------------------------------
 
     @Slot(object)

@@ -6,14 +6,12 @@ import logging
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from mi_crow_gui.document.formatting import plural
-
 if TYPE_CHECKING:
-    from core_hooks.capture.folder import CaptureIndex
+    from core_hooks.capture.reader import Capture
     from mi_crow_gui.engine.messages import Failure, RunInfo, RunOutcome
     from mi_crow_gui.wiring.parts import Parts
 
@@ -21,9 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class CaptureWiring(QObject):
-    """Joins the capture actions and list with the service's frames and the pool that reads and writes files."""
+    """Joins the capture actions with the service's frames and the pool that reads and writes files.
 
-    framesRead = Signal(object)
+    `captureOpened` brings a capture whose index was read and believed; `listChanged` that there is one more to list.
+    """
+
+    captureOpened = Signal(object)
+    openFailed = Signal()
+    listChanged = Signal()
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts.window)
@@ -77,16 +80,15 @@ class CaptureWiring(QObject):
 
     @Slot(str)
     def open_folder(self, path: str) -> None:
-        """Show a capture; no model is needed."""
+        """Open a capture; no model is needed. One that can't be opened leaves everything as it is."""
         folder = Path(path).expanduser()
-        from mi_crow_gui.wiring.capture_reading import read_frames
+        from core_hooks.capture.reader import open_capture
 
-        self._jobs.run("capture", lambda: read_frames(folder), self._opened, self._failed)
+        self._jobs.run("capture", lambda: open_capture(folder), self._opened, self._open_failed)
 
     def list_folder(self, path: str) -> None:
         """Put a capture into the list."""
-        self._parts.settings.add_recent("captures", str(Path(path).resolve()))
-        self.refresh()
+        self._remember(Path(path))
 
     # ---- handlers ----------------------------------------------------------------------------------------------
 
@@ -106,22 +108,22 @@ class CaptureWiring(QObject):
 
     def _saved(self, folder: Path) -> None:
         self.last_saved = folder
-        self._parts.settings.add_recent("captures", str(folder.resolve()))
+        self._remember(folder)
         self._window.status.set_message(f"Saved to {folder}.")
-        self.refresh()
 
-    def _opened(self, answer: tuple[Path, CaptureIndex, list[Any]]) -> None:
-        folder, index, frames = answer
-        self._parts.settings.add_recent("captures", str(folder.resolve()))
-        self.refresh()
-        self._window.show_workbench()
-        self._window.prompt.set_tokens(frames[0].tokens if frames else index.tokens)
-        self.framesRead.emit(frames)
-        name = index.model.get("name", "an unnamed model")
-        message = f"Capture of {name}: {plural(len(frames), 'site')}, no model needed."
-        if index.kind == "corpus":
-            message += f" The first of {plural(index.texts, 'text')} is shown."
-        self._window.status.set_message(message)
+    def _opened(self, capture: Capture) -> None:
+        self.last_problem = ""
+        self._remember(capture.folder)
+        self.captureOpened.emit(capture)
+
+    def _remember(self, folder: Path) -> None:
+        self._parts.settings.add_recent("captures", str(folder.absolute()))
+        self._parts.settings.add_capture(str(folder.absolute()))
+        self.listChanged.emit()
+
+    def _open_failed(self, failure: Failure) -> None:
+        self._failed(failure)
+        self.openFailed.emit()
 
     def _failed(self, failure: Failure) -> None:
         self._complain(failure.message, failure.details)
@@ -130,14 +132,3 @@ class CaptureWiring(QObject):
         self.last_problem = message
         self._window.status.set_message(message)
         log.error("%s", message, extra={"details": details})
-
-    def refresh(self) -> None:
-        """Look again at the captures that are known."""
-        paths = self._parts.settings.recent("captures")
-
-        def describe() -> object:
-            from mi_crow_gui.wiring.capture_reading import describe_captures
-
-            return describe_captures(paths)
-
-        self._jobs.run("capture", describe, self._window.captures.set_rows, self._failed)

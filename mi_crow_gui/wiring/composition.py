@@ -12,6 +12,7 @@ from mi_crow_gui.document.folders import log_folder
 from mi_crow_gui.document.workspace import PlotSpec, Workspace
 from mi_crow_gui.engine.drawing_pool import DrawingPool
 from mi_crow_gui.engine.jobs import Jobs
+from mi_crow_gui.engine.long_jobs import LongJobs
 from mi_crow_gui.engine.service import ModelService
 from mi_crow_gui.state.autosave import Autosave
 from mi_crow_gui.state.settings import Settings
@@ -64,7 +65,7 @@ class Composition(QObject):
         service = ModelService(self)
         store = DocumentStore(self)
         store.load(Workspace(plots=tuple(PlotSpec(kind) for kind in DEFAULT_PLOTS)))
-        parts = Parts(window, store, service, Jobs(self), DrawingPool(self), settings, arguments)
+        parts = Parts(window, store, service, Jobs(self), LongJobs(self), DrawingPool(self), settings, arguments)
         self._parts = parts
         window.service = service
         self._model = ModelWiring(parts)
@@ -108,6 +109,7 @@ class Composition(QObject):
         from mi_crow_gui.panels.plots.registry import load
         from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
         from mi_crow_gui.wiring.compare_wiring import CompareWiring
+        from mi_crow_gui.wiring.offline import Offline
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
         from mi_crow_gui.wiring.scrub_wiring import ScrubWiring
 
@@ -119,11 +121,11 @@ class Composition(QObject):
         self._analyses = AnalysisWiring(parts, board, registry.kinds)
         self._scrub = ScrubWiring(parts, self._plots, self._analyses)
         self._compare = CompareWiring(parts, board, registry.kinds, self._history)
-        self._captures.framesRead.connect(self._plots.show_capture)
+        self._offline = Offline(parts, self._captures, self._plots, self._analyses, board, registry.kinds)
         self._view.add_plots(board)
         self._inspector.add_values(self._plots, registry.kinds)
-        self._captures.refresh()
-        parts.service.prepare(parts.settings.torch_threads)
+        if not self._model.names_capture(parts.arguments.target):
+            self._model.prepare()
         if not parts.arguments.fresh:
             self._session.offer_recovery()
         self._errand.start()
@@ -142,6 +144,7 @@ class Composition(QObject):
         parts.service.shutdown()
         parts.drawings.shutdown()
         parts.jobs.shutdown()
+        parts.long_jobs.shutdown()
         # The stack tells of its own end, and then there is nobody left to tell.
         parts.store.undo_stack.blockSignals(True)
         self._incidents.uninstall()

@@ -59,6 +59,8 @@ class Errand(QObject):
             service.runFinished.connect(self._on_service_run_finished)
             service.failed.connect(self._on_service_failed)
             service.consentWanted.connect(self._on_service_consent_wanted)
+            self._captures.captureOpened.connect(self._on_captures_answered)
+            self._captures.openFailed.connect(self._on_captures_answered)
         if arguments.prompt is not None:
             self._parts.store.set_prompt(arguments.prompt)
         if arguments.demo:
@@ -95,6 +97,11 @@ class Errand(QObject):
             self._waiting_for_run = False
             self._after_run()
 
+    @Slot()
+    def _on_captures_answered(self) -> None:
+        """A capture was named in place of a model: it is open, or `last_problem` says why not."""
+        self._after_run()
+
     @Slot(object)
     def _on_service_failed(self, failure: Failure) -> None:
         self._complain(failure.message)
@@ -117,7 +124,12 @@ class Errand(QObject):
     @Slot()
     def _on_timer_timeout(self) -> None:
         """Idle: nothing runs, nothing is being written, and no plot waits for its drawing."""
-        if self._parts.service.state == "running" or self._parts.jobs.busy or not self._settled():
+        if (
+            self._parts.service.state == "running"
+            or self._parts.jobs.busy
+            or self._parts.long_jobs.busy
+            or not self._settled()
+        ):
             return
         self._timer.stop()
         arguments = self._parts.arguments

@@ -40,6 +40,7 @@ class ModelWiring(QObject):
         self._wanted: ModelReference | None = None
         # Where the next model opens that is only named, by a drop or in the recent list.
         self.device = "cpu"
+        self._prepared = False
         self._consent = ConsentWiring(parts)
         self._consent.agreed.connect(self.open)
         self._consent.refused.connect(self._on_consent_refused)
@@ -59,12 +60,22 @@ class ModelWiring(QObject):
 
     # ---- what people ask for -----------------------------------------------------------------------------------
 
+    def names_capture(self, target: str | None) -> bool:
+        """Whether something that was named is a capture by the look of its path."""
+        return target is not None and (Path(target).expanduser() / "capture.json").is_file()
+
+    def prepare(self) -> None:
+        """Import what models need, once; captures are looked at without it."""
+        if not self._prepared:
+            self._prepared = True
+            self._service.prepare(self._parts.settings.torch_threads)
+
     def open_target(self, reference: ModelReference) -> None:
         """Open what a person named: a model, or a session or capture by the look of its path."""
         path = Path(reference.source).expanduser()
         if path.suffix == SESSION_SUFFIX:
             self.sessionNamed.emit(str(path))
-        elif (path / "capture.json").is_file():
+        elif self.names_capture(reference.source):
             self.captureNamed.emit(str(path))
         else:
             self.open(reference)
@@ -72,6 +83,7 @@ class ModelWiring(QObject):
     @Slot(object)
     def open(self, reference: ModelReference) -> None:
         """Open a model beside the present one, which stays until the new one is ready."""
+        self.prepare()
         path = Path(reference.source).expanduser()
         if path.exists():
             reference = replace(reference, source=str(path))
@@ -95,6 +107,7 @@ class ModelWiring(QObject):
 
     @Slot()
     def _on_open_model_triggered(self) -> None:
+        self.prepare()
         dialog = self._window.ask_for_model(self.open_target, ModelReference("", device=self.device))
         dialog.lookWanted.connect(self._service.look)
         self._service.looked.connect(dialog.show_look)

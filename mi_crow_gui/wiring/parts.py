@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.arguments import Arguments
     from mi_crow_gui.engine.drawing_pool import DrawingPool
     from mi_crow_gui.engine.jobs import Jobs
+    from mi_crow_gui.engine.long_jobs import LongJobs
     from mi_crow_gui.engine.service import ModelService
     from mi_crow_gui.state.settings import Settings
     from mi_crow_gui.state.store import DocumentStore
@@ -23,6 +24,7 @@ class Parts:
     store: DocumentStore
     service: ModelService
     jobs: Jobs
+    long_jobs: LongJobs
     drawings: DrawingPool
     settings: Settings
     arguments: Arguments

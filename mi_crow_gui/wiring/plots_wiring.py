@@ -85,10 +85,17 @@ class PlotsWiring(QObject):
         """Show the frames of a capture from disk until the next run; the first site is selected."""
         self._frames = {frame.hook_id: frame for frame in frames}
         self._shown.clear()
+        if not frames:
+            for panel in (*self._board.panels(), *self._inspected.values()):
+                panel.clear()
         sites = [frame.site for frame in frames]
         if sites and self._parts.store.workspace.selected_site not in sites:
             self._parts.store.select_site(sites[0])
         self._refresh()
+
+    def select_token(self, position: int) -> None:
+        """Point at a token in every plot; -1 at none."""
+        self._on_token_selected(position)
 
     @property
     def settled(self) -> bool:

@@ -68,7 +68,7 @@ class AnalysisPanel(PlotPanel):
         return self.title
 
     def _when_words(self, drawing: Any) -> str:
-        return f"run {drawing.run} · step {drawing.step}" if drawing.run else ""
+        return drawing.frame.origin or (f"run {drawing.run} · step {drawing.step}" if drawing.run else "")
 
     def _texts(self) -> tuple[str, ...]:
         """Texts of all tokens that are shown."""

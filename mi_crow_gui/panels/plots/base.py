@@ -364,7 +364,7 @@ class PlotPanel(QWidget):
         drawing = self._drawing
         when = ""
         if drawing is not None:
-            when = f"run {drawing.run} · step {drawing.step}"
+            when = drawing.frame.origin or f"run {drawing.run} · step {drawing.step}"
             if drawing.rows.samples > 1:
                 when += f" · prompt {drawing.rows.sample + 1} of {drawing.rows.samples}"
         if self._stale:

@@ -10,6 +10,7 @@ from PySide6.QtCore import Slot
 from mi_crow_gui.document.formatting import number, plural
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.panels.plots.matrix_view import MatrixView
+from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.residual_norms import (
     ResidualNormsDrawing,
@@ -53,14 +54,15 @@ class ResidualNormsPanel(AnalysisPanel):
         rows, columns = drawing.grid.values.shape
         extent = drawing.pyramid.extent
         words = [
-            f"{plural(rows - 1, 'block')} × {plural(columns, 'token')}",
+            f"{plural(len(drawing.content.names) or rows - 1, 'block')} × {plural(columns, 'token')}",
             f"L2 norm, {number(extent.low)} to {number(extent.high)}",
             self.not_finite_words(extent.nan, extent.infinite),
         ]
         return " · ".join(word for word in words if word)
 
     def _mark_token(self, position: int | None) -> None:
-        self._view.set_marked(None, position)
+        first = self._drawing.content.first_token
+        self._view.set_marked(None, position - first if position is not None and position >= first else None)
 
     def _recolour(self, colours: PlotColours) -> None:
         self._view.recolour(colours)
@@ -75,11 +77,17 @@ class ResidualNormsPanel(AnalysisPanel):
             self._point_at("")
             return
         grid = self._drawing.grid
-        self._point_at(f"{grid.row_labels[cell[0]]} · {self._token_words(cell[1])} · {grid.values[cell]!s}", cell[1])
+        position = cell[1] + self._drawing.content.first_token
+        self._point_at(f"{grid.row_labels[cell[0]]} · {self._token_words(position)} · {grid.values[cell]!s}", position)
 
     @Slot(object)
     def _on_view_clicked(self, cell: tuple[int, int]) -> None:
-        self.tokenSelected.emit(cell[1])
+        self.tokenSelected.emit(cell[1] + self._drawing.content.first_token)
+
+    def _token_words(self, position: int) -> str:
+        place, texts = position - self._drawing.content.first_token, self._texts()
+        text = f" {readable_token(texts[place])}" if 0 <= place < len(texts) else ""
+        return f"token {position}{text}"
 
 
 def _short(norm: float) -> str:

@@ -29,15 +29,20 @@ def test_a_long_history_forgets_its_oldest_runs(qapp):
     assert model.index(499).data(NUMBER_ROLE) == 1
 
 
-def test_captures_are_described_in_the_units_of_the_field(qapp):
+def test_captures_are_described_in_the_units_of_the_field_and_those_that_are_gone_are_marked(qapp):
     model = CapturesModel()
     tester = QAbstractItemModelTester(model, FATAL)
     model.set_rows([CaptureRow("/c/one", "one", "gpt2", ("h.0", "h.1"), 1024, 41 * 2**20, finished=False)])
     texts = [model.index(0, column).data() for column in CaptureColumn]
-    assert texts == ["one", "gpt2", "2", "1,024", "41.00 MiB", "", "not finished"]
+    assert texts == ["one", "not finished", "gpt2", "2", "1,024", "41.00 MiB", "", "", ""]
     assert model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole).startswith("/c/one")
     assert model.place("/c/one") == 0
     assert model.place("/c/two") == -1
+    model.set_rows([CaptureRow("/c/two", "two", problem="It is gone.", state="missing"), CaptureRow("/c/a", "a")])
+    assert model.index(0, CaptureColumn.STATE).data() == "⚠ missing"
+    assert not model.flags(model.index(0, CaptureColumn.TAGS)) & Qt.ItemFlag.ItemIsEditable
+    model.sort(CaptureColumn.NAME)
+    assert model.place("/c/a") == 0
     tester.deleteLater()
 
 
