@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from mi_crow_gui.document.folders import log_folder
 from mi_crow_gui.document.workspace import PlotSpec, Workspace
@@ -34,13 +35,16 @@ from mi_crow_gui.wiring.parts import Parts
 from mi_crow_gui.wiring.recent import show_recent
 from mi_crow_gui.wiring.run_wiring import RunWiring
 from mi_crow_gui.wiring.session_wiring import SessionWiring
-from mi_crow_gui.wiring.startup import FirstPaint
+from mi_crow_gui.wiring.startup import FirstPaint, load_plots
 from mi_crow_gui.wiring.view_wiring import ViewWiring
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
     from mi_crow_gui.arguments import Arguments
+    from mi_crow_gui.engine.messages import Failure
+    from mi_crow_gui.panels.plots.board import PlotBoard
+    from mi_crow_gui.panels.plots.registry import Registry
     from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
     from mi_crow_gui.wiring.compare_wiring import CompareWiring
     from mi_crow_gui.wiring.plots_wiring import PlotsWiring
@@ -84,6 +88,7 @@ class Composition(QObject):
         self._view = ViewWiring(parts)
         self._model.sessionNamed.connect(self._session.open_file)
         self._model.captureNamed.connect(self._captures.open_folder)
+        self._closed = False
         self._plots: PlotsWiring | None = None
         self._analyses: AnalysisWiring | None = None
         self._compare: CompareWiring | None = None
@@ -105,8 +110,23 @@ class Composition(QObject):
     @Slot()
     def _on_first_paint_painted(self) -> None:
         """The window can be seen; now what takes time."""
+        include_plugins = not self._parts.arguments.no_plugins
+        self._parts.jobs.run(
+            "plots", partial(load_plots, include_plugins), self._on_plots_loaded, self._on_plots_failed
+        )
+
+    def _on_plots_failed(self, failure: Failure) -> None:
+        log.error("%s", failure.message, extra={"details": failure.details})
+        raise RuntimeError(f"The plots can't be loaded: {failure.message}")
+
+    def _on_plots_loaded(self, registry: Registry) -> None:
         from mi_crow_gui.panels.plots.board import PlotBoard
-        from mi_crow_gui.panels.plots.registry import load
+
+        board = PlotBoard(registry.kinds, registry.unavailable, self._parts.window)
+        # The rest in the turns of the event loop after this one: together they would be felt.
+        QTimer.singleShot(0, self, partial(self._fill_board, board, registry))
+
+    def _fill_board(self, board: PlotBoard, registry: Registry) -> None:
         from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
         from mi_crow_gui.wiring.compare_wiring import CompareWiring
         from mi_crow_gui.wiring.offline import Offline
@@ -114,15 +134,21 @@ class Composition(QObject):
         from mi_crow_gui.wiring.scrub_wiring import ScrubWiring
 
         parts = self._parts
-        registry = load(include_plugins=not parts.arguments.no_plugins)
-        board = PlotBoard(registry.kinds, registry.unavailable)
-        parts.window.install_plot_board(board)
+        if self._closed:
+            return
         self._plots = PlotsWiring(parts, board, registry.kinds)
         self._analyses = AnalysisWiring(parts, board, registry.kinds)
         self._scrub = ScrubWiring(parts, self._plots, self._analyses)
         self._compare = CompareWiring(parts, board, registry.kinds, self._history)
         self._offline = Offline(parts, self._captures, self._plots, self._analyses, board, registry.kinds)
         self._view.add_plots(board)
+        QTimer.singleShot(0, self, partial(self._get_ready, board, registry))
+
+    def _get_ready(self, board: PlotBoard, registry: Registry) -> None:
+        parts = self._parts
+        if self._closed or self._plots is None:
+            return
+        parts.window.install_plot_board(board)
         self._inspector.add_values(self._plots, registry.kinds)
         if not self._model.names_capture(parts.arguments.target):
             self._model.prepare()
@@ -139,6 +165,7 @@ class Composition(QObject):
         parts = self._parts
         with contextlib.suppress(OSError):
             parts.settings.window_state = parts.window.save_state()
+        self._closed = True
         parts.window.hide()
         self._autosave.close(keep=parts.store.dirty)
         parts.service.shutdown()

@@ -9,6 +9,22 @@ from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
+    from mi_crow_gui.panels.plots.registry import Registry
+
+
+def load_plots(include_plugins: bool) -> Registry:
+    """Import pyqtgraph and all that draws with it, and give the kinds of plots; for another thread than the GUI's.
+
+    Imported in the GUI thread they would stop the window for a quarter of a second.
+    """
+    import mi_crow_gui.panels.plots.board
+    import mi_crow_gui.wiring.analysis_wiring
+    import mi_crow_gui.wiring.plots_wiring
+    import mi_crow_gui.wiring.scrub_wiring  # noqa: F401 - the GUI thread uses them a moment later
+    from mi_crow_gui.panels.plots.registry import load
+
+    return load(include_plugins=include_plugins)
+
 
 class FirstPaint(QObject):
     """Emits `painted` once, after a widget has been painted for the first time and the screen has it."""
