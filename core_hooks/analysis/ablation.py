@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from core_hooks.analysis.base_run import BaseRun, Site, run_base
+from core_hooks.analysis.base_run import run_base
 from core_hooks.analysis.metrics import Loss, Metric
 from core_hooks.analysis.parts import Handle, handles_of
 from core_hooks.analysis.sweep import Edit, Variant, sweep
+from core_hooks.analysis.taps import Site
 from core_hooks.model.architecture import kind_of
 from core_hooks.model.errors import ModelError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from core_hooks.analysis.base_run import BaseRun
     from core_hooks.model.anatomy import Anatomy
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
@@ -95,15 +97,13 @@ def ablate(
         `cancel` was set.
     """
     metric = metric or Loss()
-    handles, unchanged, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
+    handles, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
     variants = [
         Variant((block, column), (edits(handle),))
         for block, row in enumerate(handles)
         for column, handle in enumerate(row)
     ]
-    result = sweep(
-        opened, anatomy, tokens, variants, metric, unchanged=unchanged, on_progress=on_progress, cancel=cancel
-    )
+    result = sweep(opened, anatomy, tokens, variants, metric, on_progress=on_progress, cancel=cancel)
     change = np.full((len(handles), max(len(row) for row in handles)), np.nan, np.float32)
     for place, value in result.values.items():
         change[place] = value - result.baseline
@@ -136,15 +136,13 @@ def ablate_together(
         As `ablate`; also for a place that the model does not have, and when it can't be measured.
     """
     metric = metric or Loss()
-    handles, unchanged, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
+    handles, edits = _prepare(opened, anatomy, tokens, part, by, metric, reference, seed, cancel)
     chosen = []
     for block, column in places:
         if not 0 <= block < len(handles) or not 0 <= column < len(handles[block]):
             raise ModelError(f"{opened.summary.name} has no place {column} in block {block} among its {part}.")
         chosen.append(edits(handles[block][column]))
-    result = sweep(
-        opened, anatomy, tokens, [Variant((0, 0), tuple(chosen))], metric, unchanged=unchanged, cancel=cancel
-    )
+    result = sweep(opened, anatomy, tokens, [Variant((0, 0), tuple(chosen))], metric, cancel=cancel)
     if result.failures:
         raise ModelError(result.failures[0, 0])
     return result.values[0, 0]
@@ -160,44 +158,47 @@ def _prepare(
     reference: Sequence[TokenSequence],
     seed: int,
     cancel: threading.Event | None,
-) -> tuple[tuple[tuple[Handle, ...], ...], torch.Tensor | None, Callable[[Handle], Edit]]:
-    """Return what can be taken out, the model's own logits where they had to be computed, and how to take it out."""
+) -> tuple[tuple[tuple[Handle, ...], ...], Callable[[Handle], Edit]]:
+    """Return what can be taken out, and how to take it out."""
     if isinstance(metric, Loss) and kind_of(opened.model) == "masked":
         raise ModelError(f"{opened.summary.architecture} does not predict the next token, so it has no loss to add to.")
     handles = handles_of(opened, anatomy, part, tokens, cancel)
-    sites = {handle.site for row in handles for handle in row}
-    if part == "block":
-        sites |= {Site(site.path, before=True) for site in sites}
-    own = None
-    if by != "zero" or part == "block":
-        own = run_base(opened, tokens, sites, last_only=metric.last_only, cancel=cancel)
-    pools = [] if own is None else [own]
+    pools: list[BaseRun] = []
     if by != "zero" and reference:
+        sites = {site for row in handles for handle in row for site in _sites(handle, part)}
         pools = [run_base(opened, other, sites, last_only=True, cancel=cancel) for other in reference]
-    total = sum(len(pool.tokens) for pool in pools)
+    total = sum(len(pool.tokens) for pool in pools) or len(tokens)
     drawn = torch.from_numpy(np.random.default_rng(seed).integers(0, max(1, total), len(tokens)))
 
-    def held(runs: Sequence[BaseRun], handle: Handle) -> torch.Tensor:
-        values = torch.cat([run.values[handle.site] for run in runs])
-        if part == "block":
-            before = torch.cat([run.values[Site(handle.site.path, before=True)] for run in runs])
-            return values - before
-        return values[:, handle.channels]
-
-    def substitute(handle: Handle) -> torch.Tensor | float:
-        if by == "zero":
-            return 0.0
-        values = held(pools, handle)
+    def substitute(values: torch.Tensor) -> torch.Tensor:
         # Averaged in float32: half precision would lose most of a long sum.
         return values.float().mean(0).to(values.dtype) if by == "mean" else values[drawn.to(values.device)]
 
+    def of_pools(handle: Handle) -> torch.Tensor:
+        held = [torch.cat([pool.values[site] for pool in pools]) for site in _sites(handle, part)]
+        return substitute(_held(handle, *held))
+
     def edits(handle: Handle) -> Edit:
-        new = substitute(handle)
-        kept = own.values[Site(handle.site.path, before=True)] if own is not None and part == "block" else 0.0
+        known = of_pools(handle) if pools else None
 
-        def change(row: torch.Tensor) -> None:
-            row[:, handle.channels] = kept + new
+        def change(row: torch.Tensor, *held: torch.Tensor) -> None:
+            if by == "zero":
+                new: torch.Tensor | float = 0.0
+            else:
+                new = substitute(_held(handle, *held)) if known is None else known
+            # What a block adds is taken out, what it was given stays.
+            row[:, handle.channels] = held[-1] + new if part == "block" else new
 
-        return Edit(handle.block, handle.site, change)
+        wanted = _sites(handle, part) if part == "block" or (by != "zero" and known is None) else ()
+        return Edit(handle.block, handle.site, change, wanted)
 
-    return handles, None if own is None else own.logits, edits
+    return handles, edits
+
+
+def _sites(handle: Handle, part: Ablated) -> tuple[Site, ...]:
+    """Return where to look for what a part gives: of a block, that is what it returns less what it is given."""
+    return (handle.site, Site(handle.site.path, before=True)) if part == "block" else (handle.site,)
+
+
+def _held(handle: Handle, after: torch.Tensor, *before: torch.Tensor) -> torch.Tensor:
+    return after - before[0] if before else after[:, handle.channels]

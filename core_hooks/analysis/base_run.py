@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core_hooks.analysis.undisturbed import undisturbed
-from core_hooks.hooks.attachment import attach
-from core_hooks.hooks.detector import Detector
+from core_hooks.analysis.taps import Site, tapped
 from core_hooks.hooks.errors import RunCancelled
-from core_hooks.hooks.hook_type import HookType
-from core_hooks.hooks.nested import find_input, find_output, follow
-from core_hooks.hooks.run import HookRun
 from core_hooks.model.architecture import kind_of
 from core_hooks.model.errors import ModelError
 from core_hooks.model.forward import call, logits_of, model_inputs
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from torch import nn
-
-    from core_hooks.hooks.hook import Hook
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What a module returns or, with `before`, what it is given; `path` is its dotted name."""
-
-    path: str
-    before: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +59,9 @@ def run_base(
     RunCancelled
         `cancel` was set.
     """
-    keepers = {site: _Keeper(site) for site in dict.fromkeys(sites)}
-    hooks: dict[str, list[Hook]] = {}
-    for site, keeper in keepers.items():
-        hooks.setdefault(site.path, []).append(keeper)
-    logits = run_rows(opened, tokens, 1, hooks, last_only=last_only, cancel=cancel)
+    keepers = {site: _Keeper() for site in dict.fromkeys(sites)}
+    with tapped(opened.model, {site: (keeper,) for site, keeper in keepers.items()}, cancel):
+        logits = forward_rows(opened, tokens, 1, last_only=last_only)
     values = {}
     for site, keeper in keepers.items():
         value = keeper.value
@@ -89,16 +71,8 @@ def run_base(
     return BaseRun(tokens, logits, values)
 
 
-def run_rows(
-    opened: OpenedModel,
-    tokens: TokenSequence,
-    rows: int,
-    hooks: Mapping[str, Sequence[Hook]],
-    *,
-    last_only: bool = False,
-    cancel: threading.Event | None = None,
-) -> torch.Tensor:
-    """Run the model once over `rows` copies of `tokens` with `hooks` attached, and no others acting.
+def forward_rows(opened: OpenedModel, tokens: TokenSequence, rows: int, *, last_only: bool = False) -> torch.Tensor:
+    """Run the model once over `rows` copies of `tokens`, with whatever is tapped.
 
     Returns
     -------
@@ -111,21 +85,8 @@ def run_rows(
     ModelError
         The model gives no logits over a vocabulary for the tokens of a prompt.
     RunCancelled
-        `cancel` was set.
+        The experiment was cancelled.
     """
-    with alone(opened, hooks, cancel):
-        return forward_rows(opened, tokens, rows, last_only=last_only)
-
-
-@contextmanager
-def alone(opened: OpenedModel, hooks: Mapping[str, Sequence[Hook]], cancel: threading.Event | None) -> Iterator[None]:
-    """Attach `hooks` and let no others act, in a run of their own that `cancel` ends."""
-    with undisturbed(opened.model), HookRun(cancel=cancel), attach(opened.model, hooks):
-        yield
-
-
-def forward_rows(opened: OpenedModel, tokens: TokenSequence, rows: int, *, last_only: bool = False) -> torch.Tensor:
-    """Do what `run_rows` does, with the hooks that are attached already."""
     name = opened.summary.architecture
     if kind_of(opened.model) == "seq2seq":
         raise ModelError(f"{name} reads with one stack and writes with another; experiments need a single one.")
@@ -140,32 +101,33 @@ def forward_rows(opened: OpenedModel, tokens: TokenSequence, rows: int, *, last_
     return logits
 
 
-class _Keeper(Detector):
+class _Keeper:
     """Keeps the tensor of one site, on its device."""
 
-    def __init__(self, site: Site) -> None:
-        super().__init__(hook_type=HookType.PRE_FORWARD if site.before else HookType.FORWARD)
-        self._kept_site = site
-        self.value: torch.Tensor | None = None
+    value: torch.Tensor | None = None
 
-    def process_activations(self, module: nn.Module, input: Any, output: Any) -> None:
-        found = input if self._kept_site.before else output
-        path = find_input(found) if self._kept_site.before else find_output(found)
+    def __call__(self, held: torch.Tensor) -> torch.Tensor:
         # A copy, because some blocks add to a part's output in place.
-        self.value = None if path is None else follow(found, path).detach().clone()
+        self.value = held.detach().clone()
+        return held
 
 
 def _inputs(opened: OpenedModel, tokens: TokenSequence, rows: int, last_only: bool) -> dict[str, Any]:
     inputs = model_inputs(opened, tokens)
     if "*" in inputs:
         return {"*": tuple(_rows_of(value, rows) for value in inputs["*"])}
-    accepted = inspect.signature(type(opened.model).forward).parameters
+    accepted = _parameters(type(opened.model))
     inputs = {name: _rows_of(value, rows) for name, value in inputs.items()}
     if "use_cache" in accepted:
         inputs["use_cache"] = False
     if last_only and "logits_to_keep" in accepted:
         inputs["logits_to_keep"] = 1
     return inputs
+
+
+@cache
+def _parameters(model: type[Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(model.forward).parameters)
 
 
 def _rows_of(value: Any, rows: int) -> Any:

@@ -13,7 +13,7 @@ from core_hooks.model.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_BLOCK = 1 << 22  # logits turned into float32 at a time: 16 MiB
+_BLOCK = 1 << 18  # logits turned into float32 at a time: 1 MiB, which stays in the processor's cache
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from core_hooks.analysis.base_run import Site
+from core_hooks.analysis.taps import Site
 from core_hooks.analysis.writes import measure_writes
 from core_hooks.model.errors import ModelError
 

@@ -117,9 +117,7 @@ def patch(
         for column, handle in enumerate(row if part == "heads" else row * columns)
         if places is None or (block, column) in places
     ]
-    result = sweep(
-        opened, anatomy, corrupted, variants, chosen, unchanged=base.logits, on_progress=on_progress, cancel=cancel
-    )
+    result = sweep(opened, anatomy, corrupted, variants, chosen, on_progress=on_progress, cancel=cancel)
     recovered = np.full((len(handles), columns), np.nan, np.float32)
     for place, value in result.values.items():
         recovered[place] = (value - nothing) / (whole - nothing)

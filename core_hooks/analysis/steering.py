@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core_hooks.analysis.base_run import Site, run_base
+from core_hooks.analysis.base_run import run_base
 from core_hooks.analysis.sweep import Edit, Variant, sweep
+from core_hooks.analysis.taps import Site
 from core_hooks.hooks.function_controller import FunctionController
 from core_hooks.model.errors import ModelError
 

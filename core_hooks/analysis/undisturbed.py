@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core_hooks.hooks.registration import hooks_of
+from core_hooks.hooks.registration import hooked_modules, hooks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,14 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     row would change the wrong ones, and a detector would file what nobody asked for. Hooks that are attached inside
     act as always.
     """
-    disabled = [hook for module in model.modules() for hook in hooks_of(module) if hook.enabled]
+    hooked = hooked_modules()
+    disabled = [
+        hook
+        for module in (model.modules() if hooked else ())
+        if module in hooked
+        for hook in hooks_of(module)
+        if hook.enabled
+    ]
     for hook in disabled:
         hook.disable()
     try:

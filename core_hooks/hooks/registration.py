@@ -157,3 +157,9 @@ def hooks_of(module: nn.Module) -> tuple[Hook, ...]:
     """Return the hooks of this package that are attached to a module, in the order of registration."""
     with _lock:
         return tuple(registration.hook for registration in _registrations.get(module, ()))
+
+
+def hooked_modules() -> frozenset[nn.Module]:
+    """Return every module, of whatever model, that a hook of this package is attached to."""
+    with _lock:
+        return frozenset(_registrations)

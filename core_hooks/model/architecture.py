@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from core_hooks.model.errors import ModelError
@@ -161,12 +162,16 @@ def kind_of(model: nn.Module) -> Kind:
     config = getattr(model, "config", None)
     if getattr(config, "is_encoder_decoder", False):
         return "seq2seq"
+    return _kind_named(type(model).__name__)
+
+
+@cache
+def _kind_named(name: str) -> Kind:
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
 
-    name = type(model).__name__
     if _listed(name, MODEL_FOR_MASKED_LM_MAPPING_NAMES):
         return "masked"
     if _listed(name, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) or name.endswith(("ForCausalLM", "LMHeadModel")):

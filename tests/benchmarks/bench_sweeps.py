@@ -1,14 +1,16 @@
 """What sweeps over a model cost, next to one plain forward for each cell; measures, never gates.
 
 Run it with ``python -m tests.benchmarks.bench_sweeps``. Both fill the same map on the demo model with the same
-numbers; the one forward a cell uses a plain torch hook and computes only the logits that are needed. With
-``MI_CROW_SMOLLM`` naming its folder, SmolLM2-135M is measured too.
+numbers; the one forward a cell uses a plain torch hook, computes only the logits that are needed, and is told where the
+parts of the model are. Turns alternate, so that a busy machine slows both. With ``MI_CROW_SMOLLM`` naming its folder,
+SmolLM2-135M is measured too.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from core_hooks.analysis.head_map import repeated_random_tokens
 from core_hooks.analysis.metrics import LogitDifference, Loss
 from core_hooks.analysis.patching import patch
 from core_hooks.analysis.projection import principal_components
+from core_hooks.analysis.steering import steering_vectors, strength_curve
 from core_hooks.model.anatomy import Anatomy, discover
 from core_hooks.model.opening import open_model
 from core_hooks.model.prompt import encode
@@ -32,142 +35,226 @@ if TYPE_CHECKING:
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
 
+    Change = Callable[[torch.Tensor], None]
+
 DEMO = Path(__file__).resolve().parents[2] / "resources" / "demo_model"
 PROMPTS = (
     "When Mary and John went to the store , John gave a drink to",
     "When Mary and John went to the store , Mary gave a drink to",
 )
+STRENGTHS = np.linspace(-4, 4, 21)
 
 
-def best_of(rounds: int, run: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the best seconds of some rounds, and what the last returned."""
-    best, result = float("inf"), None
-    for _ in range(rounds):
-        start = time.perf_counter()
-        result = run()
-        best = min(best, time.perf_counter() - start)
-    return best, result
+@dataclass(frozen=True)
+class Bench:
+    """One model, its parts, and how often everything is done."""
 
+    opened: OpenedModel
+    anatomy: Anatomy
+    rounds: int
 
-def heads_one_by_one(opened: OpenedModel, anatomy: Anatomy, tokens: TokenSequence) -> np.ndarray:
-    """Change of the loss by zeroing each head, a forward a head."""
-    model: Any = opened.model
-    ids = torch.tensor([tokens.ids])
+    def compare(self, name: str, ours: Callable[[], np.ndarray], plain: Callable[[], np.ndarray]) -> None:
+        """Print one line: cells, both times, their ratio, and how far the numbers lie apart."""
+        found, wanted = ours(), plain()
+        fast = slow = float("inf")
+        for _ in range(self.rounds):
+            start = time.perf_counter()
+            ours()
+            middle = time.perf_counter()
+            plain()
+            fast, slow = min(fast, middle - start), min(slow, time.perf_counter() - middle)
+        apart = float(np.abs(found - wanted).max())
+        title = f"{self.opened.summary.name}: {name}"
+        print(f"{title:52} {found.size:5} {1e3 * slow:11.1f} {1e3 * fast:9.1f} {slow / fast:7.1f} x   {apart:.1e}")
 
-    def loss() -> float:
+    # ---- one forward a cell --------------------------------------------------------------------------------------
+
+    def forward(self, tokens: TokenSequence, last: bool) -> torch.Tensor:
+        """The logits of a plain forward."""
+        model: Any = self.opened.model
+        more = {"logits_to_keep": 1} if last else {}
         with torch.no_grad():
-            logits = model(ids, use_cache=False).logits[0, :-1]
-        return float(torch.nn.functional.cross_entropy(logits, ids[0, 1:]))
+            logits: torch.Tensor = model(torch.tensor([tokens.ids]), use_cache=False, **more).logits[0]
+        return logits
 
-    before = loss()
-    change = np.zeros((len(anatomy.blocks), anatomy.blocks[0].n_heads), np.float32)
-    for index, block in enumerate(anatomy.blocks):
-        projection = model.get_submodule(block.output_projection)
-        for head, channels in enumerate(block.head_slices):
+    def loss(self, tokens: TokenSequence) -> float:
+        """Its mean loss."""
+        logits = self.forward(tokens, False)
+        return float(torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(tokens.ids[1:])))
 
-            def zero(_: Any, args: tuple[torch.Tensor, ...], channels: slice = channels) -> tuple[torch.Tensor, ...]:
-                new = args[0].clone()
-                new[..., channels] = 0
-                return (new, *args[1:])
+    def changed(self, path: str, before: bool, change: Change, measure: Callable[[], float]) -> float:
+        """What is measured while a module's tensor is changed by a plain hook."""
 
-            handle = projection.register_forward_pre_hook(zero)
-            change[index, head] = loss() - before
+        def on_input(_: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            new = args[0].clone()
+            change(new[0])
+            return (new, *args[1:])
+
+        def on_output(_: Any, args: Any, output: Any) -> Any:
+            new = (output if isinstance(output, torch.Tensor) else output[0]).clone()
+            change(new[0])
+            return new if isinstance(output, torch.Tensor) else (new, *output[1:])
+
+        module = self.opened.model.get_submodule(path)
+        handle = module.register_forward_pre_hook(on_input) if before else module.register_forward_hook(on_output)
+        try:
+            return measure()
+        finally:
             handle.remove()
-    return change
 
+    def held(self, tokens: TokenSequence, places: list[tuple[str, bool]]) -> dict[tuple[str, bool], torch.Tensor]:
+        """What modules hold in one plain forward."""
+        kept: dict[tuple[str, bool], torch.Tensor] = {}
+        handles = []
+        for path, before in places:
+            module = self.opened.model.get_submodule(path)
 
-def residual_one_by_one(
-    opened: OpenedModel, anatomy: Anatomy, clean: TokenSequence, corrupted: TokenSequence, words: tuple[int, int]
-) -> np.ndarray:
-    """Recovered logit difference by patching each token of each block, a forward a cell."""
-    model: Any = opened.model
-    kept: dict[str, torch.Tensor] = {}
+            def keep(_: Any, args: Any, output: Any = None, key: tuple[str, bool] = (path, before)) -> None:
+                held = args if output is None else output
+                kept[key] = (held if isinstance(held, torch.Tensor) else held[0])[0].clone()
 
-    def difference(tokens: TokenSequence) -> float:
-        with torch.no_grad():
-            last = model(torch.tensor([tokens.ids]), use_cache=False, logits_to_keep=1).logits[0, -1]
-        return float(last[words[0]] - last[words[1]])
-
-    def tensor_of(output: Any) -> torch.Tensor:
-        return output if isinstance(output, torch.Tensor) else output[0]
-
-    handles = []
-    for block in anatomy.blocks:
-
-        def keep(_: Any, args: Any, output: Any, path: str = block.path) -> None:
-            kept[path] = tensor_of(output).clone()
-
-        handles.append(model.get_submodule(block.path).register_forward_hook(keep))
-    whole = difference(clean)
-    for handle in handles:
-        handle.remove()
-    nothing = difference(corrupted)
-    recovered = np.zeros((len(anatomy.blocks), len(clean)), np.float32)
-    for index, block in enumerate(anatomy.blocks):
-        for token in range(len(clean)):
-
-            def put(_: Any, args: Any, output: Any, path: str = block.path, token: int = token) -> Any:
-                new = tensor_of(output).clone()
-                new[0, token] = kept[path][0, token]
-                return new if isinstance(output, torch.Tensor) else (new, *output[1:])
-
-            handle = model.get_submodule(block.path).register_forward_hook(put)
-            recovered[index, token] = (difference(corrupted) - nothing) / (whole - nothing)
+            handles.append(module.register_forward_pre_hook(keep) if before else module.register_forward_hook(keep))
+        self.forward(tokens, True)
+        for handle in handles:
             handle.remove()
-    return recovered
+        return kept
+
+    # ---- the sweeps ----------------------------------------------------------------------------------------------
+
+    def ablations(self, tokens: TokenSequence, part: str, by: str) -> None:
+        """Take out every head, MLP or block."""
+        blocks = self.anatomy.blocks
+
+        def plain() -> np.ndarray:
+            places = {
+                "heads": [(b.output_projection, True) for b in blocks],
+                "mlp": [(b.mlp, False) for b in blocks],
+                "block": [(b.path, before) for b in blocks for before in (True, False)],
+            }[part]
+            kept = self.held(tokens, places) if by == "mean" or part == "block" else {}
+            rows = []
+            baseline = self.loss(tokens)
+            for block in blocks:
+                row = []
+                for channels in block.head_slices if part == "heads" else (slice(None),):
+                    path, before = {
+                        "heads": (block.output_projection, True),
+                        "mlp": (block.mlp, False),
+                        "block": (block.path, False),
+                    }[part]
+                    base: Any = kept[path, True] if part == "block" else 0.0
+                    new: Any = 0.0
+                    if by == "mean":
+                        new = (kept[path, before] - base).mean(0)
+                        new = new[channels]
+
+                    def change(held: torch.Tensor, channels: slice = channels, new: Any = base + new) -> None:
+                        held[:, channels] = new
+
+                    row.append(self.changed(path, before, change, lambda: self.loss(tokens)) - baseline)
+                rows.append(row)
+            return np.array(rows)
+
+        self.compare(
+            f"{by} for {part}, {len(tokens)} tokens",
+            lambda: ablate(self.opened, self.anatomy, tokens, part, by, Loss()).change,  # type: ignore[arg-type]
+            plain,
+        )
+
+    def patches(self, clean: TokenSequence, corrupted: TokenSequence, part: str, words: tuple[int, int]) -> None:
+        """Put every place of the clean run into the corrupted one."""
+        blocks = self.anatomy.blocks
+
+        def difference(tokens: TokenSequence) -> float:
+            last = self.forward(tokens, True)[-1]
+            return float(last[words[0]] - last[words[1]])
+
+        def plain() -> np.ndarray:
+            paths = {
+                "residual": [b.path for b in blocks],
+                "heads": [b.output_projection for b in blocks],
+                "attention": [b.output_projection for b in blocks],
+                "mlp": [b.mlp for b in blocks],
+            }[part]
+            before = part == "heads"
+            kept = self.held(clean, [(path, before) for path in paths])
+            whole, nothing = difference(clean), difference(corrupted)
+            rows = []
+            for path, block in zip(paths, blocks, strict=True):
+                row = []
+                everywhere = [(slice(None), head) for head in block.head_slices]
+                at_each = [(slice(token, token + 1), slice(None)) for token in range(len(clean))]
+                for where in everywhere if before else at_each:
+
+                    def change(held: torch.Tensor, where: Any = where, path: str = path) -> None:
+                        held[where] = kept[path, before][where]
+
+                    found = self.changed(path, before, change, lambda: difference(corrupted))
+                    row.append((found - nothing) / (whole - nothing))
+                rows.append(row)
+            return np.array(rows)
+
+        self.compare(
+            f"patch {part}, {len(clean)} tokens",
+            lambda: patch(self.opened, self.anatomy, clean, corrupted, part, LogitDifference(*words)).recovered,  # type: ignore[arg-type]
+            plain,
+        )
+
+    def strengths(self, tokens: TokenSequence, words: tuple[int, int]) -> None:
+        """Add a vector at many strengths."""
+        pair = [(tokens, repeated_random_tokens(self.opened, 4))]
+        middle = len(self.anatomy.blocks) // 2
+        (vector,) = steering_vectors(self.opened, self.anatomy, pair, blocks=[middle])
+
+        def plain() -> np.ndarray:
+            def difference() -> float:
+                last = self.forward(tokens, True)[-1]
+                return float(last[words[0]] - last[words[1]])
+
+            def add(strength: float) -> Change:
+                return lambda held: held.add_(vector.values, alpha=float(strength))
+
+            return np.array([self.changed(vector.site, False, add(s), difference) for s in STRENGTHS])
+
+        metric = LogitDifference(*words)
+        self.compare(
+            f"steer at {len(STRENGTHS)} strengths, {len(tokens)} tokens",
+            lambda: strength_curve(self.opened, self.anatomy, tokens, vector, list(STRENGTHS), metric).values,
+            plain,
+        )
 
 
-def compare(name: str, rounds: int, ours: Callable[[], np.ndarray], plain: Callable[[], np.ndarray]) -> None:
-    """Print one line: cells, both times, their ratio, and how far the numbers lie apart."""
-    ours()
-    fast, found = best_of(rounds, ours)
-    slow, wanted = best_of(rounds, plain)
-    apart = float(np.abs(found - wanted).max())
-    print(f"{name:44} {found.size:6} {1e3 * slow:12.1f} {1e3 * fast:9.1f} {slow / fast:7.1f} x   {apart:.1e}")
-
-
-def heads(opened: OpenedModel, anatomy: Anatomy, tokens: TokenSequence, rounds: int) -> None:
-    """Measure the sweep over heads on one sequence."""
-    compare(
-        f"{opened.summary.name}: zero each head, {len(tokens)} tokens",
-        rounds,
-        lambda: ablate(opened, anatomy, tokens, metric=Loss()).change,
-        lambda: heads_one_by_one(opened, anatomy, tokens),
-    )
-
-
-def sweeps(folder: str, prompts: tuple[str, str], lengths: tuple[int, ...], rounds: int) -> None:
-    """Measure the sweeps on one model."""
+def sweeps(folder: str, prompts: tuple[str, str], lengths: tuple[int, ...], rounds: int, parts: str = "") -> None:
+    """Measure the sweeps on one model; `parts` is the only one where everything would take too long."""
     opened = open_model(ModelReference(folder))
-    anatomy = verify(opened, discover(opened))
-    name = opened.summary.name
+    bench = Bench(opened, verify(opened, discover(opened)), rounds)
     clean, corrupted = encode(opened, prompts[0]), encode(opened, prompts[1])
-    with torch.no_grad():
-        model: Any = opened.model
-        words = tuple(int(model(torch.tensor([t.ids])).logits[0, -1].argmax()) for t in (clean, corrupted))
-    metric = LogitDifference(words[0], words[1])
+    right, wrong = (int(bench.forward(tokens, True)[-1].argmax()) for tokens in (clean, corrupted))
     for length in lengths:
-        heads(opened, anatomy, repeated_random_tokens(opened, length), rounds)
-    compare(
-        f"{name}: patch the residual stream, {len(clean)} tokens",
-        rounds,
-        lambda: patch(opened, anatomy, clean, corrupted, metric=metric).recovered,
-        lambda: residual_one_by_one(opened, anatomy, clean, corrupted, (words[0], words[1])),
-    )
+        tokens = repeated_random_tokens(opened, length)
+        for part in ("heads", "mlp", "block"):
+            for by in ("zero", "mean"):
+                if not parts or (part, by) == (parts, "zero"):
+                    bench.ablations(tokens, part, by)
+    for patched in ("residual", "heads", "attention", "mlp"):
+        if not parts or patched == "residual":
+            bench.patches(clean, corrupted, patched, (right, wrong))
+    bench.strengths(clean, (right, wrong))
     opened.close()
 
 
 def main() -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    print(f"{'sweep':44} {'cells':>6} {'one by one':>12} {'sweep':>9} {'ratio':>9}   largest difference")
-    print(f"{'':44} {'':>6} {'ms':>12} {'ms':>9}")
-    sweeps(str(DEMO), PROMPTS, (5, 10, 20), 10)
+    print(f"{'sweep':52} {'cells':>5} {'one by one':>11} {'sweep':>9} {'ratio':>9}   largest difference")
+    print(f"{'':52} {'':>5} {'ms':>11} {'ms':>9}")
+    sweeps(str(DEMO), PROMPTS, (5, 20), 10)
     if os.environ.get("MI_CROW_SMOLLM"):
-        sweeps(os.environ["MI_CROW_SMOLLM"], ("The capital of France is", "The capital of Italy is"), (10,), 1)
+        sweeps(os.environ["MI_CROW_SMOLLM"], ("The capital of France is", "The capital of Italy is"), (10,), 1, "heads")
     values = np.random.default_rng(0).standard_normal((100_000, 768), dtype=np.float32)
-    seconds, _ = best_of(3, lambda: principal_components(values, 3))
-    print(f"\nprincipal components of 100,000 x 768, all of them computed: {seconds:.2f} s")
+    start = time.perf_counter()
+    principal_components(values, 3)
+    print(f"\nprincipal components of 100,000 x 768, all of them computed: {time.perf_counter() - start:.2f} s")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ import torch
 
 from core_hooks import FunctionController, LayerActivationDetector, RunCancelled, attach, hooks_of
 from core_hooks.analysis import sweep as sweep_module
-from core_hooks.analysis.base_run import Site, forward_rows, rows_that_fit, run_base
+from core_hooks.analysis.base_run import forward_rows, rows_that_fit, run_base
+from core_hooks.analysis.branching import Grower
 from core_hooks.analysis.metrics import Loss, Probability
 from core_hooks.analysis.sweep import Edit, Variant, sweep
+from core_hooks.analysis.taps import Site
 from core_hooks.model.errors import ModelError
 from tests.core_hooks.analysis.subjects import CAUSAL, FOUR, IDS, Subject, hooked, lively
 
@@ -54,9 +56,61 @@ def rows_seen(subject: Subject, variants: list[Variant]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("family", FOUR)
-def test_what_comes_before_the_first_edit_is_computed_once_for_all(family: str) -> None:
+def test_what_comes_before_the_first_edit_is_computed_once_for_all(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "_proved", {})
     # Two variants change what each block returns, and one more row branches off before the last to be checked.
     assert rows_seen(lively(family), scaled(lively(family))) == [[1], [3], [6]]
+    # It is checked once.
+    assert rows_seen(lively(family), scaled(lively(family))) == [[1], [3], [5]]
+
+
+@pytest.mark.parametrize("family", FOUR)
+def test_a_row_goes_through_its_own_block_only_from_its_edit_on(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = lively(family)
+    blocks = subject.anatomy.blocks
+    monkeypatch.setattr(sweep_module, "_proved", {subject.model: {(True, False), (True, True)}})
+
+    def seen(sites: list[Site], watched: str) -> list[int]:
+        rows: list[int] = []
+        variants = [Variant((0, n), (Edit(1, site, lambda row: row.mul_(2)),)) for n, site in enumerate(sites)]
+        with hooked(subject.module(watched), lambda tensor: rows.append(tensor.shape[0])):
+            sweep(subject.opened, subject.anatomy, subject.tokens(), variants, Loss())
+        return rows
+
+    head, mlp = Site(blocks[1].output_projection, before=True), Site(blocks[1].mlp)
+    assert seen([head, head], blocks[1].attention) == [3]  # the rows are back when it returns
+    query = next(path for path in ("q_proj", "c_attn", "query_key_value") if has(subject, blocks[1].attention, path))
+    assert seen([head, head], f"{blocks[1].attention}.{query}") == [1]
+    assert seen([mlp, mlp], f"{blocks[1].attention}.{query}") == [1]
+    inner = next(name for name in ("up_proj", "c_fc", "dense_h_to_4h") if has(subject, blocks[1].mlp, name))
+    assert seen([mlp, mlp], f"{blocks[1].mlp}.{inner}") == [1]
+    assert seen([head, mlp], f"{blocks[1].mlp}.{inner}") == [3]
+    assert seen([Site(f"{blocks[1].attention}.{query}")], f"{blocks[1].attention}.{query}") == [2]
+
+
+def has(subject: Subject, path: str, name: str) -> bool:
+    return any(child == name for child, _ in subject.module(path).named_children())
+
+
+@pytest.mark.parametrize("family", FOUR)
+def test_an_edit_is_told_what_the_unchanged_forward_holds(family: str) -> None:
+    subject = lively(family)
+    block = subject.anatomy.blocks[1].path
+    given, returned = Site(block, before=True), Site(block)
+
+    def skip(row: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> None:
+        torch.testing.assert_close(row, after)
+        row[:] = before
+
+    edit = Edit(1, returned, skip, (given, returned))
+    found = sweep(subject.opened, subject.anatomy, subject.tokens(), [Variant((0, 0), (edit,))] * 2, Loss())
+    kept: list[torch.Tensor] = []
+    with hooked(subject.module(block), lambda tensor: kept.append(tensor.clone()), before=True):
+        subject.logits()
+    with hooked(subject.module(block), lambda tensor: kept[0]):
+        assert found.values[0, 0] == pytest.approx(subject.loss(), abs=1e-4)
 
 
 def test_a_model_that_takes_no_batch_that_grows_is_run_with_whole_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +122,8 @@ def test_a_model_that_takes_no_batch_that_grows_is_run_with_whole_rows(monkeypat
             raise RuntimeError("the mask does not fit")
         return held
 
-    monkeypatch.setattr(sweep_module._Grower, "__call__", refuse)
+    monkeypatch.setattr(sweep_module, "_proved", {})
+    monkeypatch.setattr(Grower, "__call__", refuse)
     found = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss())
     assert rows_seen(subject, scaled(subject)) == [[1, 7], [7], [7]]
     assert found.values == pytest.approx(wanted.values, abs=1e-5)
@@ -83,7 +138,8 @@ def test_a_batch_whose_rows_do_not_come_out_as_they_should_is_run_whole(monkeypa
         added = held[:1].expand(self.rows, *held.shape[1:])  # type: ignore[attr-defined]
         return torch.cat([held, added * 1.5])
 
-    monkeypatch.setattr(sweep_module._Grower, "__call__", mistaken)
+    monkeypatch.setattr(sweep_module, "_proved", {})
+    monkeypatch.setattr(Grower, "__call__", mistaken)
     found = sweep(subject.opened, subject.anatomy, subject.tokens(), scaled(subject), Loss())
     assert found.values == pytest.approx(wanted.values, abs=1e-5)
 
