@@ -17,7 +17,7 @@ from core_hooks.model.forward import call, logits_of, model_inputs
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
@@ -116,7 +116,7 @@ def _inputs(opened: OpenedModel, tokens: TokenSequence, rows: int, last_only: bo
     inputs = model_inputs(opened, tokens)
     if "*" in inputs:
         return {"*": tuple(_rows_of(value, rows) for value in inputs["*"])}
-    accepted = _parameters(type(opened.model))
+    accepted = _parameters(type(opened.model).forward)
     inputs = {name: _rows_of(value, rows) for name, value in inputs.items()}
     if "use_cache" in accepted:
         inputs["use_cache"] = False
@@ -126,8 +126,8 @@ def _inputs(opened: OpenedModel, tokens: TokenSequence, rows: int, last_only: bo
 
 
 @cache
-def _parameters(model: type[Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(model.forward).parameters)
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def _rows_of(value: Any, rows: int) -> Any:

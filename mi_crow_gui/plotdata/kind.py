@@ -26,7 +26,9 @@ class PlotKind:
         Place in menus.
     analysis
         Name of the analysis (`mi_crow_gui.engine.analyses`) whose result the plot shows in place of a frame; "" for
-        frames. The panel is an `AnalysisPanel` then, and `prepare` is given the result.
+        frames. The panel is an `AnalysisPanel` then, and `prepare` is given the result. ``"experiment"`` for what is
+        computed only when its own button is pressed: the panel is an `ExperimentPanel` then, whose settings
+        `mi_crow_gui.engine.experiments` knows.
     """
 
     name: str

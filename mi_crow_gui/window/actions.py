@@ -148,6 +148,16 @@ ACTIONS: tuple[ActionSpec, ...] = (
         words="attention induction circuit analyse",
     ),
     ActionSpec(
+        "ablate", "&Ablation: take parts out", "ablate", "&Model/&Experiments", 2,
+        "Take every head, MLP or block out in turn and see what the model loses", ("Ctrl+Alt+1",), enabled=False,
+        words="experiment zero mean resample knock out heads mlp block loss importance sweep",
+    ),
+    ActionSpec(
+        "patchPrompts", "&Patching: one prompt into another", "patch", "&Model/&Experiments", 2,
+        "Put what the model held while reading one prompt into its run of another, place by place", ("Ctrl+Alt+2",),
+        enabled=False, words="experiment activation causal tracing clean corrupted residual heads attention mlp",
+    ),
+    ActionSpec(
         "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
         "Look for hooks left on the model", words="hooks leak verify",
     ),

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.registry import Registry
     from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
     from mi_crow_gui.wiring.compare_wiring import CompareWiring
+    from mi_crow_gui.wiring.experiments import Experiments
     from mi_crow_gui.wiring.plots_wiring import PlotsWiring
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class Composition(QObject):
         self._plots: PlotsWiring | None = None
         self._analyses: AnalysisWiring | None = None
         self._compare: CompareWiring | None = None
+        self._experiments: Experiments | None = None
         self._errand = Errand(parts, self._model, self._hooks, self._run, self._captures, self._settled)
         show_recent(parts)
         self._arrange()
@@ -129,6 +131,7 @@ class Composition(QObject):
     def _fill_board(self, board: PlotBoard, registry: Registry) -> None:
         from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
         from mi_crow_gui.wiring.compare_wiring import CompareWiring
+        from mi_crow_gui.wiring.experiments import Experiments
         from mi_crow_gui.wiring.offline import Offline
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
         from mi_crow_gui.wiring.scrub_wiring import ScrubWiring
@@ -138,6 +141,7 @@ class Composition(QObject):
             return
         self._plots = PlotsWiring(parts, board, registry.kinds)
         self._analyses = AnalysisWiring(parts, board, registry.kinds)
+        self._experiments = Experiments(parts, board, registry.kinds)
         self._scrub = ScrubWiring(parts, self._plots, self._analyses)
         self._compare = CompareWiring(parts, board, registry.kinds, self._history)
         self._offline = Offline(parts, self._captures, self._plots, self._analyses, board, registry.kinds)
@@ -157,7 +161,7 @@ class Composition(QObject):
         self._errand.start()
 
     def _settled(self) -> bool:
-        views = (self._plots, self._analyses, self._compare)
+        views = (self._plots, self._analyses, self._compare, self._experiments)
         return all(view is not None and view.settled for view in views)
 
     def _close(self) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from core_hooks.analysis.metrics import LogitDifference, Loss, Probability
-from core_hooks.analysis.patching import patch
+from core_hooks.analysis.patching import patch, patch_one
 from core_hooks.model.errors import ModelError
 from tests.core_hooks.analysis.subjects import CAUSAL, FOUR, IDS, OTHER, Subject, held, hooked, lively
 
@@ -127,6 +127,54 @@ def test_a_single_cell_can_be_asked_for() -> None:
     assert np.isfinite(cell.recovered).sum() == 1
     assert cell.recovered[1, 2] == pytest.approx(whole.recovered[1, 2], abs=1e-5)
     assert cell.failures == {}
+
+
+def test_one_place_can_be_sent_alone_to_the_same_place() -> None:
+    subject = lively("gpt2")
+    prompts = subject.tokens(), subject.tokens(OTHER)
+    for part, place in (("residual", (1, 2)), ("mlp", (0, 2)), ("heads", (2, 3))):
+        whole = patch(subject.opened, subject.anatomy, *prompts, part)  # type: ignore[arg-type]
+        sent = patch_one(subject.opened, subject.anatomy, *prompts, place, part=part)  # type: ignore[arg-type]
+        assert sent.recovered == pytest.approx(whole.recovered[place], abs=1e-5)
+        assert (sent.clean, sent.words) == (pytest.approx(whole.clean), whole.words)
+        torch.testing.assert_close(sent.before, subject.logits(OTHER)[-1])
+
+
+def test_one_place_can_be_sent_to_another_place_of_a_longer_prompt() -> None:
+    subject = lively("llama")
+    longer = (3, 9, *OTHER)
+    sent = patch_one(subject.opened, subject.anatomy, subject.tokens(), subject.tokens(longer), (1, 2), (2, 6))
+    kept = held(subject, "model.layers.1")
+
+    def put(tensor: torch.Tensor) -> torch.Tensor:
+        new = tensor.clone()
+        new[0, 6] = kept[2]
+        return new
+
+    with hooked(subject.module("model.layers.2"), put):
+        torch.testing.assert_close(sent.after, subject.logits(longer)[-1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("source", "target"), [((3, 0), None), ((0, 7), None), ((0, 0), (0, 9)), ((-1, 0), None)])
+def test_a_place_that_is_not_there_is_refused(source: tuple[int, int], target: tuple[int, int] | None) -> None:
+    subject = lively("gpt2")
+    with pytest.raises(ModelError, match="has no place"):
+        patch_one(subject.opened, subject.anatomy, subject.tokens(), subject.tokens(OTHER), source, target)
+
+
+def test_a_head_goes_to_all_tokens_so_the_prompts_must_be_equally_long() -> None:
+    subject = lively("gpt2")
+    with pytest.raises(ModelError, match="the prompts have 7 and 8"):
+        patch_one(subject.opened, subject.anatomy, subject.tokens(), subject.tokens((*OTHER, 6)), (0, 1), part="heads")
+
+
+def test_words_can_be_named_one_or_both() -> None:
+    subject = lively("gpt2")
+    prompts = subject.tokens(), subject.tokens(OTHER)
+    found = patch(subject.opened, subject.anatomy, *prompts, words=(7, -1))
+    assert found.words == (7, likeliest(subject)[1])
+    assert found.clean == pytest.approx(difference(subject, IDS, found.words), abs=1e-4)  # type: ignore[arg-type]
+    assert patch(subject.opened, subject.anatomy, *prompts, metric="probability", words=(7, -1)).words == (7,)
 
 
 def test_prompts_that_do_not_align_are_refused() -> None:

@@ -1,0 +1,152 @@
+"""The row of choices above an experiment's map, each bound to one field of its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mi_crow_gui.panels.flow_layout import FlowLayout
+from mi_crow_gui.panels.look import GRID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QResizeEvent
+
+
+class ExperimentHeader(QWidget):
+    """Choices that wrap where the room ends, with a button that begins the experiment at their end.
+
+    `changed` carries a field's name and its new value; `measureRequested` comes of the button and of Enter in a text.
+    """
+
+    changed = Signal(str, object)
+    measureRequested = Signal()
+
+    def __init__(self, verb: str, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self._fields: dict[str, Any] = {}
+        self._boxes: dict[str, QWidget] = {}
+        self.measure = QPushButton(verb)
+        self.measure.setObjectName(f"{name}Measure")
+        self.measure.setAccessibleName(verb)
+        self.measure.setToolTip("Compute with these settings (Enter)")
+        self.measure.clicked.connect(self._on_asked)
+        self._flow = FlowLayout()
+        whole = self._whole = QVBoxLayout(self)
+        whole.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        whole.addLayout(self._flow)
+
+    def add_choice(self, field: str, label: str, choices: Sequence[tuple[str, str]], tip: str) -> None:
+        """A list of (value, words)."""
+        box = QComboBox()
+        for value, words in choices:
+            box.addItem(words, value)
+        box.currentIndexChanged.connect(lambda _index: self.changed.emit(field, box.currentData()))
+        self._add(field, label, box, tip)
+
+    def add_text(self, field: str, label: str, placeholder: str, tip: str, letters: int = 10) -> None:
+        """A line of text, taken when Enter is pressed or the line is left."""
+        edit = QLineEdit()
+        edit.setPlaceholderText(placeholder)
+        edit.setMinimumWidth(edit.fontMetrics().averageCharWidth() * letters + 2 * GRID)
+        edit.editingFinished.connect(lambda: self.changed.emit(field, edit.text()))
+        edit.returnPressed.connect(self._on_asked)
+        self._add(field, label, edit, tip)
+
+    def add_switch(self, field: str, label: str, tip: str) -> None:
+        """A check box."""
+        box = QCheckBox(label)
+        box.toggled.connect(lambda on: self.changed.emit(field, on))
+        self._add(field, "", box, tip, accessible=label)
+
+    def add_number(self, field: str, label: str, most: float, tip: str) -> None:
+        """A positive number."""
+        box = QDoubleSpinBox()
+        box.setRange(0.1, most)
+        box.setDecimals(1)
+        box.setSingleStep(0.5)
+        box.valueChanged.connect(lambda value: self.changed.emit(field, value))
+        self._add(field, label, box, tip)
+
+    def add_widget(self, widget: QWidget) -> None:
+        """Something of the plot's own."""
+        self._flow.addWidget(widget)
+
+    def finish(self) -> None:
+        """Put the button at the end."""
+        self._flow.addWidget(self.measure)
+
+    def field(self, name: str) -> Any:
+        """The widget of a field."""
+        return self._fields[name]
+
+    def set_visible(self, field: str, visible: bool) -> None:
+        """Show or hide a field with its label."""
+        self._boxes[field].setVisible(visible)
+
+    def show_settings(self, settings: Any) -> None:
+        """Say what the settings are; nothing is emitted."""
+        for name, widget in self._fields.items():
+            value = getattr(settings, name)
+            widget.blockSignals(True)
+            if isinstance(widget, QComboBox):
+                widget.setCurrentIndex(max(0, widget.findData(value)))
+            elif isinstance(widget, QLineEdit):
+                if widget.text() != value:
+                    widget.setText(value)
+            elif isinstance(widget, QCheckBox):
+                widget.setChecked(value)
+            else:
+                widget.setValue(value)
+            widget.blockSignals(False)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        self._claim_height()
+
+    def event(self, event: QEvent) -> bool:  # noqa: D102 - Qt's
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._claim_height()
+        return handled
+
+    def _claim_height(self) -> None:
+        """As many lines as the width asks for: a layout that is short of room would give it one."""
+        self.setMinimumHeight(self._whole.heightForWidth(self.width()))
+
+    def _add(self, field: str, label: str, widget: QWidget, tip: str, accessible: str = "") -> None:
+        widget.setObjectName(f"{self._name}_{field}")
+        widget.setAccessibleName(accessible or label)
+        widget.setToolTip(tip)
+        box = QWidget()
+        row = QHBoxLayout(box)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID // 2)
+        if label:
+            caption = QLabel(label)
+            caption.setBuddy(widget)
+            row.addWidget(caption)
+        row.addWidget(widget)
+        self._fields[field], self._boxes[field] = widget, box
+        self._flow.addWidget(box)
+
+    def _on_asked(self) -> None:
+        # A text that is being typed is taken first.
+        for name, widget in self._fields.items():
+            if isinstance(widget, QLineEdit):
+                self.changed.emit(name, widget.text())
+        self.measureRequested.emit()
