@@ -78,6 +78,7 @@ class Capture:
         self._first_texts = [shard["first_text"] for shard in self.index.shards if "first_text" in shard]
         self._files: dict[str, MappedShard] = {}
         self._views: dict[tuple[str, str], np.ndarray] = {}
+        self._column: tuple[tuple[StoredSite, int], np.ndarray] | None = None
 
     def __enter__(self) -> Capture:
         return self
@@ -89,6 +90,7 @@ class Capture:
         """Let go of the files; arrays that were read from them stay valid."""
         self._views.clear()
         self._files.clear()
+        self._column = None
 
     def site(self, name: str, stage: str = "") -> StoredSite:
         """The site of a module; CaptureError lists those that there are."""
@@ -136,13 +138,26 @@ class Capture:
             yield start, self.read(found, start, min(start + rows, found.first_row + found.rows))
 
     def column(self, site: StoredSite | str, channel: int) -> np.ndarray:
-        """One channel over all rows, float32 [rows], a copy; CaptureError for a channel that is not there."""
+        """One channel over all rows, float32 [rows], read-only; CaptureError for a channel that is not there.
+
+        The last one is kept: who looks at a channel asks for it several times, and reading it touches every page.
+        """
         found = self.site(site) if isinstance(site, str) else site
         if not 0 <= channel < found.channels:
             raise CaptureError(f"'{found.site}' has channels 0 to {found.channels - 1}, not {channel}.")
+        kept = self._column
+        if kept is not None and kept[0] == (found, channel):
+            return kept[1]
+        values = self._read_column(found, channel)
+        values.flags.writeable = False
+        self._column = ((found, channel), values)
+        return values
+
+    def _read_column(self, found: StoredSite, channel: int) -> np.ndarray:
         values = np.empty(found.rows, np.float32)
         if self.index.kind == "run":
-            return self._run_values(found)[:, channel].astype(np.float32)
+            values[:] = self._run_values(found)[:, channel]
+            return values
         for number, shard in enumerate(self.index.shards):
             raw = self._values(found, number)[:, channel]
             part = values[shard["first_row"] : shard["first_row"] + shard["rows"]]

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
+from mi_crow_gui.panels.channels_panel import ChannelsPanel
 from mi_crow_gui.panels.look import GRID, bold
 from mi_crow_gui.panels.texts_panel import TextsPanel
 
@@ -69,11 +70,13 @@ class CaptureBrowser(QWidget):
         head.addWidget(self._facts)
         head.addLayout(site)
         self.texts = TextsPanel()
+        self.channels = ChannelsPanel()
         self.tabs = QTabWidget()
         self.tabs.setObjectName("captureTabs")
         self.tabs.setAccessibleName("What to do with the capture")
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.texts, "Texts")
+        self.tabs.addTab(self.channels, "Channels")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
