@@ -158,13 +158,33 @@ class ConsentWanted:
     code: ForeignCode
 
 
+@dataclass(frozen=True, slots=True)
+class SiteMeasures:
+    """Numbers about the newest token's values of a site.
+
+    Attributes
+    ----------
+    norm
+        Their L2 norm.
+    zeros
+        The share of them that is exactly zero, 0 to 1.
+    change
+        The L2 norm of their difference from the step before, at the beginning of a run from the same of the run
+        before, over the norm of what was before; NaN where there was nothing before.
+    """
+
+    norm: float
+    zeros: float
+    change: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CaptureUpdate:
-    """The newest call of a site, the frame that follows from it, and the L2 norm of its last token's values."""
+    """The newest call of a site, the frame that follows from it, and numbers about its newest token's values."""
 
     record: CaptureRecord
     frame: Frame
-    last_norm: float
+    measures: SiteMeasures
 
 
 @dataclass(frozen=True, slots=True, eq=False)

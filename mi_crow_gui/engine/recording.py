@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from core_hooks.capture.record import CaptureRecord
     from core_hooks.model.generation import ForwardResult
     from core_hooks.model.tokens import TokenStep
+    from mi_crow_gui.engine.measures import Measures
 
 
 class Recording:
     """Files records into the run's history and puts the newest frame of each hook into the mailbox."""
 
-    def __init__(self, info: RunInfo, request: RunRequest, mailbox: Mailbox[str, object], sites: int) -> None:
+    def __init__(
+        self, info: RunInfo, request: RunRequest, mailbox: Mailbox[str, object], sites: int, measures: Measures
+    ) -> None:
         self.info = info
         self.rows: list[TokenSequence] = list(info.prompts)
         self.steps: list[list[TokenStep]] = [[] for _ in info.prompts]
@@ -54,6 +57,7 @@ class Recording:
         self._frames: dict[tuple[str, str], Frame] = {}
         self._logits = LogitsKeeper(expected)
         self._mailbox = mailbox
+        self._measures = measures
         self._states: tuple[HookState, ...] = ()
 
     @property
@@ -92,7 +96,7 @@ class Recording:
             dropped_prompts=history.dropped_prompts,
         )
         self._frames[frame.site, frame.stage] = frame
-        self._mailbox.put(record.hook_id, CaptureUpdate(record, frame, _last_norm(record.values)))
+        self._mailbox.put(record.hook_id, CaptureUpdate(record, frame, self._measures.measure(record)))
 
     def add_steps(self, steps: Sequence[TokenStep | None]) -> None:
         """Tokens were chosen, one a prompt unless that has ended; they are part of the sequences from now on."""
@@ -189,13 +193,6 @@ class Recording:
                 for number, steps in enumerate(self.steps)
             )
         )
-
-
-def _last_norm(values: np.ndarray) -> float:
-    if not values.size:
-        return 0.0
-    last = values.reshape(-1, values.shape[-1])[-1] if values.ndim else values
-    return float(np.linalg.norm(last.astype(np.float64)))
 
 
 def _notes(states: tuple[HookState, ...]) -> tuple[str, ...]:

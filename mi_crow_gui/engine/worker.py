@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.archive import RunArchive
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.interrupt import UserCodeGuard
+    from mi_crow_gui.engine.measures import Measures
     from mi_crow_gui.engine.messages import Followed
     from mi_crow_gui.engine.recording import Recording
     from mi_crow_gui.engine.tasks import ModelTask
@@ -85,6 +86,8 @@ class ModelWorker(QObject):
         self._model: CoreModel | None = None
         self._attachments: Attachments | None = None
         self._recording: Recording | None = None
+        # Of the model that is open.
+        self._measures: Measures | None = None
         self._pending_lock = threading.Lock()
         self._pending: Sequence[HookSpec] | None = None
         self._again: frozenset[str] = frozenset()
@@ -271,6 +274,7 @@ class ModelWorker(QObject):
             self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit)
         previous, self._model = self._model, model
         self.archive.clear()
+        self._measures = None
         anatomy = discover(model)
         kinds = part_names(model.tree, anatomy)
         self._attachments.set_model(model.model, tuple(kinds), kinds, model.tokenizer)
@@ -281,13 +285,16 @@ class ModelWorker(QObject):
 
     def _begin(self, request: RunRequest) -> Recording:
         from mi_crow_gui.engine.captured_runs import LiveValues, by_pin
+        from mi_crow_gui.engine.measures import Measures
         from mi_crow_gui.engine.prompting import prompted
         from mi_crow_gui.engine.recording import Recording
 
         assert self._model is not None
         assert self._attachments is not None
         info, batch = prompted(self._model, request)
-        recording = Recording(info, request, self._mailbox, self._attachments.captures())
+        if self._measures is None:
+            self._measures = Measures()
+        recording = Recording(info, request, self._mailbox, self._attachments.captures(), self._measures)
         self._recording = recording
         recording.controlled = self._attachments.controlled()
         self._attachments.begin_run(request.number, batch, LiveValues(recording), by_pin(self.archive.pinned))

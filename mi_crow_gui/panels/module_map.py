@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 from mi_crow_gui.document import formatting
 from mi_crow_gui.itemmodels.module_grid import ModuleGrid, module_grid
 from mi_crow_gui.panels.look import GRID, ink_on, mix, muted
+from mi_crow_gui.panels.map_measures import MEASURES
 from mi_crow_gui.panels.module_map_legend import ModuleMapLegend, cell_colour
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class ModuleMap(QAbstractScrollArea):
         self._grid = ModuleGrid()
         self._label_width = self._header_height = GRID
         self._attached: frozenset[str] = frozenset()
-        self._values: dict[str, float] = {}
-        self._meaning = ""
+        self._known: dict[str, dict[str, float]] = {}
+        self._measure = next(iter(MEASURES))
         self._range: tuple[float, float] | None = None
         self._selected: str | None = None
         self._current = (0, 0)
@@ -77,11 +78,11 @@ class ModuleMap(QAbstractScrollArea):
             return
         self._tree = tree
         grid = module_grid(tree)
-        if grid == self._grid and grid.rows and not self._values:
+        if grid == self._grid and grid.rows and not self._known:
             return
         self._grid = grid
-        self._values, self._range = {}, None
-        self.legend.set_range(None, "")
+        self._known = {}
+        self._show_range()
         self._pressed = self._swept = None
         self._current = (0, 0)
         self._measure_texts()
@@ -92,15 +93,16 @@ class ModuleMap(QAbstractScrollArea):
         self._attached = frozenset(sites)
         self.viewport().update()
 
-    def set_values(self, values: Mapping[str, float], meaning: str = "") -> None:
-        """One number a site, added to those known; `meaning` names it."""
-        self._values.update(values)
-        self._meaning = meaning or self._meaning
-        finite = [value for value in self._values.values() if math.isfinite(value)]
-        self._range = (min(finite), max(finite)) if finite else None
-        self.legend.set_range(self._range, self._meaning)
-        self._describe()
-        self.viewport().update()
+    def set_values(self, values: Mapping[str, float], measure: str) -> None:
+        """One number a site, added to those known of a measure of `MEASURES`."""
+        self._known.setdefault(measure, {}).update(values)
+        if measure == self._measure:
+            self._show_range()
+
+    def set_measure(self, measure: str) -> None:
+        """Colour by another measure of `MEASURES`."""
+        self._measure = measure
+        self._show_range()
 
     def select_site(self, site: str | None) -> None:
         """Mark a site without emitting."""
@@ -127,14 +129,14 @@ class ModuleMap(QAbstractScrollArea):
 
     def colour_of(self, site: str) -> QColor | None:
         """Colour of a site by its value on a logarithmic scale; None without a value."""
-        value = self._values.get(site)
-        if value is None or self._range is None:
+        value = self._known.get(self._measure, {}).get(site)
+        # Before a second run nothing has changed from anything.
+        if value is None or (math.isnan(value) and self._measure == "change"):
             return None
         palette = self.palette()
-        if not math.isfinite(value):
+        if not math.isfinite(value) or self._range is None:
             return palette.brightText().color()
-        share = _share(value, *self._range)
-        return cell_colour(palette, share)
+        return cell_colour(palette, MEASURES[self._measure].share(value, self._range))
 
     def description(self, site: str) -> str:
         """A module in words."""
@@ -142,8 +144,10 @@ class ModuleMap(QAbstractScrollArea):
             return ""
         record = self._tree.record(site)
         lines = [site, f"{record.class_name}, {formatting.plural(record.parameters, 'parameter')}"]
-        if site in self._values:
-            lines.append(f"{self._meaning}: {formatting.number(self._values[site])}")
+        for name, measure in MEASURES.items():
+            value = self._known.get(name, {}).get(site)
+            if value is not None:
+                lines.append(f"{measure.words}: {measure.text(value)}")
         return "\n".join(lines)
 
     # Qt
@@ -297,12 +301,19 @@ class ModuleMap(QAbstractScrollArea):
         self._describe()
         self.viewport().update()
 
+    def _show_range(self) -> None:
+        measure = MEASURES[self._measure]
+        self._range = measure.limits(self._known.get(self._measure, {}).values())
+        self.legend.set_range(self._range, measure)
+        self._describe()
+        self.viewport().update()
+
     def _describe(self) -> None:
         if not self._grid.rows:
             self.setAccessibleDescription(_EMPTY)
             return
         selected = f" Selected: {self._selected}." if self._selected else ""
-        measure = f" Coloured by {self._meaning}." if self._range else ""
+        measure = f" Coloured by {MEASURES[self._measure].words}." if self._range else ""
         rows, parts = len(self._grid.rows), len(self._grid.columns)
         self.setAccessibleDescription(f"{rows} rows, {parts} columns.{selected}{measure}")
 
@@ -376,15 +387,6 @@ class ModuleMap(QAbstractScrollArea):
             painter.drawText(QRect(0, 0, top - GRID, width - _GAP), Qt.AlignmentFlag.AlignVCenter, text)
             painter.restore()
         painter.restore()
-
-
-def _share(value: float, low: float, high: float) -> float:
-    """Where a value lies between two others, 0 to 1: by its logarithm, as norms of one model span decades."""
-    if high <= low:
-        return 1.0
-    if low > 0:
-        return math.log(value / low) / math.log(high / low)
-    return (value - low) / (high - low)
 
 
 def _short(label: str) -> str:

@@ -8,11 +8,12 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mi_crow_gui.document import formatting
 from mi_crow_gui.panels.look import GRID, mix, muted
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QColor
+
+    from mi_crow_gui.panels.map_measures import MapMeasure
 
 _BAR = 5 * GRID
 _NO_VALUES = "Click selects, a sweep over cells attaches."
@@ -30,13 +31,16 @@ class ModuleMapLegend(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._range: tuple[float, float] | None = None
-        self._meaning = ""
+        self._measure: MapMeasure | None = None
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
-    def set_range(self, limits: tuple[float, float] | None, meaning: str) -> None:
+    def set_range(self, limits: tuple[float, float] | None, measure: MapMeasure) -> None:
         """Show this range of a measure; None while there are no values."""
-        self._range, self._meaning = limits, meaning
-        self.setToolTip(f"{meaning}; the colours are spread by its logarithm" if limits else "")
+        self._range, self._measure = limits, measure
+        self.setToolTip(measure.explanation if limits else "")
+        self.setAccessibleDescription(
+            f"{measure.words}, {measure.text(limits[0])} to {measure.text(limits[1])}" if limits else _NO_VALUES
+        )
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
@@ -47,13 +51,13 @@ class ModuleMapLegend(QWidget):
         palette, metrics = self.palette(), painter.fontMetrics()
         middle, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
         painter.setPen(muted(palette))
-        if self._range is None:
+        if self._range is None or self._measure is None:
             painter.drawText(self.rect(), middle, metrics.elidedText(_NO_VALUES, _ELIDE, self.width()))
             return
-        low, high = (formatting.number(limit) for limit in self._range)
+        low, high = (self._measure.text(limit) for limit in self._range)
         end = self.width() - metrics.horizontalAdvance(high) - GRID // 2
         room = end - _BAR - metrics.horizontalAdvance(low) - GRID
-        painter.drawText(self.rect(), middle, metrics.elidedText(self._meaning, _ELIDE, room))
+        painter.drawText(self.rect(), middle, metrics.elidedText(self._measure.words, _ELIDE, room))
         painter.drawText(self.rect(), middle | right, high)
         painter.drawText(QRect(0, 0, end - _BAR - GRID // 2, self.height()), middle | right, low)
         for x in range(_BAR):

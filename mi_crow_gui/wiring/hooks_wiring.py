@@ -183,7 +183,7 @@ class HooksWiring(QObject):
         shapes, values = {}, {}
         for update in self._updates.values():
             shapes[update.frame.site] = update.frame.shape
-            values[update.frame.site] = update.last_norm
+            values[update.frame.site] = update.measures.norm
         self._updates = {}
         self._window.module_tree.set_shapes(shapes)
         self._window.module_tree.set_last_values(values, "L2 norm of the newest token's values")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from mi_crow_gui.panels.map_measures import MEASURES
+
 if TYPE_CHECKING:
     from core_hooks.model.records import ModuleTree
     from mi_crow_gui.engine.messages import CaptureUpdate, Failure, OpenedModel
@@ -64,5 +66,6 @@ class MapWiring(QObject):
 
     @Slot(object)
     def _on_service_frames_arrived(self, updates: dict[str, CaptureUpdate]) -> None:
-        norms = {update.frame.site: update.last_norm for update in updates.values()}
-        self._map.set_values(norms, "L2 norm, newest token")
+        measures = {update.frame.site: update.measures for update in updates.values()}
+        for name in MEASURES:
+            self._map.set_values({site: getattr(known, name) for site, known in measures.items()}, name)

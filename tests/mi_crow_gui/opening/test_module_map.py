@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QTableView, QTreeView
+from PySide6.QtWidgets import QComboBox, QTableView, QTreeView
 
 from mi_crow_gui.panels.module_map import ModuleMap
 
@@ -89,3 +89,33 @@ def test_another_model_forgets_the_colours_of_the_last(driver: Driver, module_ma
 def test_the_filter_shortcut_brings_the_tree_back(driver: Driver, module_map: ModuleMap) -> None:
     driver.act("filter")
     assert not module_map.isVisible()
+
+
+def test_the_measure_is_chosen_in_the_header_and_the_legend_says_its_range_and_unit(
+    driver: Driver, module_map: ModuleMap
+) -> None:
+    import numpy as np
+
+    other = "transformer.h.2.mlp.act"
+    module_map.attachRequested.emit([SITE, other])
+    driver.prompt("marble owl ticket")
+    driver.run()
+    first = driver.window.latest(SITE)
+    choose = driver.find(QComboBox, "mapMeasure")
+    choose.setCurrentIndex(choose.findData("change"))
+    assert module_map.colour_of(SITE) is None
+    assert "sweep" in module_map.legend.accessibleDescription()
+    driver.prompt("marble owl lantern")
+    driver.run()
+    second = driver.window.latest(SITE)
+    assert first is not None
+    assert second is not None
+    before, now = first[0, -1].astype(np.float64), second[0, -1].astype(np.float64)
+    change = np.linalg.norm(now - before) / np.linalg.norm(before)
+    assert f"Change: {change:.4g}" in module_map.description(SITE)
+    assert module_map.colour_of(SITE) is not None
+    choose.setCurrentIndex(choose.findData("zeros"))
+    zeros = driver.window.latest(other)
+    assert zeros is not None
+    assert f"Zeros: {100 * float((zeros[0, -1] == 0).mean()):.4g} %" in module_map.description(other)
+    assert module_map.legend.accessibleDescription().startswith("Zeros, 0 % to ")
