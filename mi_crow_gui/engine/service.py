@@ -57,6 +57,7 @@ class ModelService(QObject):
     looked = Signal(object)
     devicesKnown = Signal(object)
     choicesKnown = Signal(object)
+    shapesKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
     runFinished = Signal(object)
@@ -128,6 +129,7 @@ class ModelService(QObject):
         worker.looked.connect(self._on_worker_looked)
         worker.devicesKnown.connect(self._on_worker_devices_known)
         worker.choicesKnown.connect(self._on_worker_choices_known)
+        worker.shapesKnown.connect(self._on_worker_shapes_known)
         worker.progressed.connect(self._on_worker_progressed)
         worker.runStarted.connect(self._on_worker_run_started)
         worker.runEnded.connect(self._on_worker_run_ended)
@@ -361,6 +363,10 @@ class ModelService(QObject):
     @Slot(object)
     def _on_worker_devices_known(self, devices: object) -> None:
         self.devicesKnown.emit(devices)
+
+    @Slot(object)
+    def _on_worker_shapes_known(self, shapes: object) -> None:
+        self.shapesKnown.emit(shapes)
 
     @Slot(object)
     def _on_worker_choices_known(self, choices: OpeningChoices) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from mi_crow_gui.engine.tasks import TaskDesk, TaskProgress, TaskResult
 from mi_crow_gui.engine.warm_up import set_threads, warm_up
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from core_hooks.capture.history import RunHistory
     from core_hooks.capture.mailbox import Mailbox
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.tasks import ModelTask
 
 log = logging.getLogger(__name__)
+
+# Watching the shapes of more modules would be felt at every run.
+_MOST_WATCHED = 20_000
 
 
 class _ConsentMissing(Exception):
@@ -63,6 +67,7 @@ class ModelWorker(QObject):
     looked = Signal(object)
     devicesKnown = Signal(object)
     choicesKnown = Signal(object)
+    shapesKnown = Signal(object)
     anatomyKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
@@ -88,6 +93,7 @@ class ModelWorker(QObject):
         self._recording: Recording | None = None
         # Of the model that is open.
         self._measures: Measures | None = None
+        self._shapes_seen = False
         self._pending_lock = threading.Lock()
         self._pending: Sequence[HookSpec] | None = None
         self._again: frozenset[str] = frozenset()
@@ -188,7 +194,8 @@ class ModelWorker(QObject):
         try:
             recording = self._begin(request)
             with HookRun(number=request.number, cancel=self.cancel, controllers=request.controllers) as run:
-                outcome = self._execute(request, recording, run, started)
+                with self._watching_shapes():
+                    outcome = self._execute(request, recording, run, started)
         except (RunCancelled, ControllerInterrupted):
             outcome = recording.cancelled(time.perf_counter() - started) if recording is not None else None
         except ModelError as error:
@@ -265,6 +272,20 @@ class ModelWorker(QObject):
             raise _ConsentMissing(ConsentWanted(reference, code))
         return once(True)
 
+    @contextmanager
+    def _watching_shapes(self) -> Iterator[None]:
+        """Tell what every module took and gave over the prompt; of a huge model in its first run only."""
+        from core_hooks.model.call_shapes import call_shapes
+
+        assert self._model is not None
+        if self._shapes_seen and len(self._model.tree) > _MOST_WATCHED:
+            yield
+            return
+        with call_shapes(self._model.model) as seen:
+            yield
+        self._shapes_seen = True
+        self.shapesKnown.emit(seen)
+
     def _take(self, model: CoreModel) -> None:
         from core_hooks.model.anatomy import discover
         from core_hooks.model.part_names import part_names
@@ -274,7 +295,7 @@ class ModelWorker(QObject):
             self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit)
         previous, self._model = self._model, model
         self.archive.clear()
-        self._measures = None
+        self._measures, self._shapes_seen = None, False
         anatomy = discover(model)
         kinds = part_names(model.tree, anatomy)
         self._attachments.set_model(model.model, tuple(kinds), kinds, model.tokenizer)

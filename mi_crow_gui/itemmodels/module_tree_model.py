@@ -50,7 +50,7 @@ _HEADER_TIPS = (
     "Name within its parent; a ticked module has a hook",
     "Python class of the module",
     "Parameter elements in the module and below it",
-    "Shape of the module's weight; after a run, → and the shape of what it gave out",
+    "Shape of the module's weight; after a run, of what it took → of what it gave",
     "dtype of the parameters",
 )
 
@@ -70,7 +70,7 @@ class ModuleTreeModel(QAbstractItemModel):
         self._attached: dict[str, str] = {}
         self._last_values: dict[str, float] = {}
         self._value_meaning = "A number from the newest run"
-        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
 
     # What is shown
 
@@ -114,10 +114,11 @@ class ModuleTreeModel(QAbstractItemModel):
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.LAST_VALUE, Column.LAST_VALUE)
         self._emit_changed(_different(old, self._last_values), Column.LAST_VALUE)
 
-    def set_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Shape of what each site last gave out."""
-        old, self._shapes = self._shapes, dict(shapes)
-        self._emit_changed(_different(old, self._shapes), Column.SHAPE)
+    def set_shapes(self, shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
+        """Shapes of what each site took and gave in the newest run; () for one that is none of a tensor."""
+        self._shapes = dict(shapes)
+        # Views ask again for every cell they show; one index is enough to tell them.
+        self._emit_changed([""], Column.SHAPE)
 
     # What a panel asks
 
@@ -253,7 +254,7 @@ class ModuleTreeModel(QAbstractItemModel):
         if column == Column.SHAPE:
             given = self._shapes.get(record.path)
             if given is not None:
-                return f"→ {formatting.shape(given)}"
+                return " → ".join(formatting.shape(shape) if shape else "–" for shape in given)
             return formatting.shape(record.weight_shape) if record.weight_shape else ""
         if column == Column.DTYPE:
             return record.dtype
@@ -272,7 +273,8 @@ class ModuleTreeModel(QAbstractItemModel):
         if record.weight_shape:
             lines.append(f"weight {formatting.shape(record.weight_shape)}")
         if record.path in self._shapes:
-            lines.append(f"last output {formatting.shape(self._shapes[record.path])}")
+            taken, given = (formatting.shape(shape) if shape else "no tensor" for shape in self._shapes[record.path])
+            lines.append(f"took {taken}, gave {given}")
         if record.tied_to:
             lines.append(f"weight tied to {record.tied_to}")
         if record.shared_with:

@@ -126,9 +126,10 @@ class ModuleTreePanel(QWidget):
         """One number a site from the newest run; `meaning` becomes the column's tooltip."""
         self._model.set_last_values(values, meaning)
 
-    def set_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Shape of what each site gave out last."""
+    def set_shapes(self, shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
+        """Shapes of what each site took and gave in the newest run."""
         self._model.set_shapes(shapes)
+        self._view.viewport().update()
 
     def select_site(self, site: str | None) -> None:
         """Make a site the current one without emitting; None clears the selection."""

@@ -54,6 +54,7 @@ class HooksWiring(QObject):
         parts.service.hookStates.connect(self._on_service_hook_states)
         parts.service.hookFailed.connect(self._on_service_hook_failed)
         parts.service.framesArrived.connect(self._on_service_frames_arrived)
+        parts.service.shapesKnown.connect(self._on_service_shapes_known)
         self._on_store_changed("hooks")
 
     def attach_pattern(self, pattern: str) -> int:
@@ -179,13 +180,15 @@ class HooksWiring(QObject):
         if live:
             self._pause.start()
 
+    @Slot(object)
+    def _on_service_shapes_known(self, shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
+        self._window.module_tree.set_shapes(shapes)
+
     def _show_values(self) -> None:
-        shapes, values = {}, {}
+        values = {}
         for update in self._updates.values():
-            shapes[update.frame.site] = update.frame.shape
             values[update.frame.site] = update.measures.norm
         self._updates = {}
-        self._window.module_tree.set_shapes(shapes)
         self._window.module_tree.set_last_values(values, "L2 norm of the newest token's values")
 
     def _failed(self, hook_id: str) -> bool:

@@ -104,14 +104,14 @@ def test_what_is_attached_repaints_what_was_seen_and_nothing_else(model):
 
 def test_values_and_shapes_are_written_for_people_and_numbers_stand_right(model):
     model.set_last_values({"lm_head": 22680.4}, "L2 norm of the newest token")
-    model.set_shapes({"transformer.h.0": (1, 14, 128)})
+    model.set_shapes({"transformer.h.0": ((1, 14, 64), (1, 14, 128))})
     cell = model.index_of_site("lm_head", Column.LAST_VALUE)
     assert cell.data() == "22,680"
     assert cell.data(Qt.ItemDataRole.TextAlignmentRole) & Qt.AlignmentFlag.AlignRight
     assert model.headerData(Column.LAST_VALUE, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole) == (
         "L2 norm of the newest token"
     )
-    assert model.index_of_site("transformer.h.0", Column.SHAPE).data() == "→ 1 × 14 × 128"
+    assert model.index_of_site("transformer.h.0", Column.SHAPE).data() == "1 × 14 × 64 → 1 × 14 × 128"
     assert model.index_of_site("lm_head", Column.SHAPE).data() == "1234 × 128"
 
 

@@ -12,6 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QLineEdit, QListWidget, QMenu, QPlainTextEdit, QTableView, QTreeView, QWidget
 
 from mi_crow_gui.document.resource_files import demo_model_folder
+from mi_crow_gui.itemmodels.module_tree_model import Column
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,3 +134,14 @@ def test_weights_that_fail_leave_the_model_that_was_open(driver: Driver, qtbot: 
     assert driver.window.module_map.grid.place("transformer.h.3") is not None
     driver.prompt("marble owl")
     assert driver.run().stopped == "done"
+
+
+def test_every_module_shows_the_shapes_it_took_and_gave_once_a_prompt_ran(driver: Driver) -> None:
+    driver.open_demo()
+    rows = driver.find(QTreeView, "moduleTree").model()
+    assert "→" not in rows.index_of_site("transformer.h.1.attn.c_attn", Column.SHAPE).data()
+    driver.prompt("marble owl ticket")
+    tokens = len(driver.run().info.tokens)
+    shown = rows.index_of_site("transformer.h.1.attn.c_attn", Column.SHAPE).data()
+    assert shown == f"1 × {tokens} × 128 → 1 × {tokens} × 384"
+    assert rows.index_of_site("lm_head", Column.SHAPE).data().startswith(f"1 × {tokens} × 128 → 1 × {tokens} × ")
