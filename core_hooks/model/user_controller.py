@@ -43,6 +43,8 @@ class PlacedFunction:
         True when it changes what goes into the module.
     context
         What it is told; kept up to date by its `UserController`.
+    line
+        Where it begins in the text, 0 if that is not known.
     """
 
     site: str
@@ -50,7 +52,7 @@ class PlacedFunction:
     context: ControllerContext
     _function: Callable[..., Any]
     _takes_context: bool
-    _line: int
+    line: int
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
         """Run the user's function on a copy; a result that can't replace the tensor is a `ControllerCodeError`.
@@ -72,11 +74,11 @@ class PlacedFunction:
             raise ending_refused(error, line_in(error)) from error
         if not isinstance(result, torch.Tensor):
             kind = "nothing (None)" if result is None else f"a {type(result).__name__}"
-            raise ControllerCodeError(f"It returned {kind}; a controller returns a tensor.", self._line)
+            raise ControllerCodeError(f"It returned {kind}; a controller returns a tensor.", self.line)
         if result.shape != tensor.shape:
             raise ControllerCodeError(
                 f"It returned a tensor of shape {_shape(result.shape)} where {_shape(tensor.shape)} is needed.",
-                self._line,
+                self.line,
             )
         return result
 

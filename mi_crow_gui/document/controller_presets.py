@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from mi_crow_gui.document.controller_source import ENTRY, INPUT_ENTRY
 
+VECTOR = "vector"
 SITE, HEAD, TOKENS, STEPS = "site", "head", "tokens", "steps"
 SCOPES = ((SITE, "Whole site"), (TOKENS, "Token range"), (STEPS, "Chosen steps"))
 
@@ -30,7 +32,10 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """An intervention; in `constants`, `steps` and `result` every line is code, ``{x}`` stands for the values."""
+    """An intervention; in `constants`, `steps` and `result` every line is code, ``{x}`` stands for the values.
+
+    ``{at}`` takes the part that it acts on out of another whole value, ``{across}`` out of a vector over the channels.
+    """
 
     name: str
     title: str
@@ -94,12 +99,28 @@ PRESETS = (
         "{x} + STRENGTH * direction",
     ),
     Preset(
+        VECTOR,
+        "Add a saved vector…",
+        "Push every token along a steering vector; the slider says how far",
+        ("VECTOR = {vector}  # a name or a path",),
+        (),
+        "{x} + ctx.strength * ctx.vector(VECTOR){across}",
+    ),
+    Preset(
         "project",
         "Project a direction out",
         "Remove what the values have of a direction",
         ("CHANNEL = 0",),
         (*_DIRECTION, "unit = direction / direction.norm()", "along = ({x} @ unit).unsqueeze(-1)"),
         "{x} - along * unit",
+    ),
+    Preset(
+        "replace",
+        "Replace from another run",
+        "Put the values of a pinned run in place of these",
+        ('RUN = "A"  # pinned in the history; its prompt has as many tokens as this one',),
+        ("source = ctx.run(RUN).capture(ctx.layer{where}){at}",),
+        "source",
     ),
 )
 
@@ -109,25 +130,34 @@ def preset(name: str) -> Preset:
     return {one.name: one for one in PRESETS}[name]
 
 
-def preset_text(name: str, scope: Scope) -> str:
-    """The controller text of a preset for a part of a site."""
+def preset_text(name: str, scope: Scope, vector: str = "calm") -> str:
+    """The controller text of a preset for a part of a site; `vector` is the name or path of a saved one."""
     chosen = preset(name)
     constants, before, after = _SCOPED[scope.kind]
     whole = scope.kind in (SITE, STEPS)
     x = "x" if whole else "part"
-    body = [line.format(x=x) for line in (*before, *chosen.steps)]
-    result = chosen.result.format(x=x)
+    names = {"x": x, **_PLACES[scope.kind], "vector": json.dumps(vector)}
+    body = [line.format(**names) for line in (*before, *chosen.steps)]
+    result = chosen.result.format(**names)
     body += [f"return {result}"] if whole else ["x = x.clone()", after.format(result=result), "return x"]
     numbers = [*constants, *chosen.constants]
     lines = [
         f"# {chosen.says}.",
-        *(line.format(head=scope.head, head_dim=scope.head_dim) for line in numbers),
+        *(line.format(head=scope.head, head_dim=scope.head_dim, vector=names["vector"]) for line in numbers),
         *(("",) if numbers else ()),
         f"def {INPUT_ENTRY if scope.kind == HEAD else ENTRY}(x, ctx):",
         *(f"    {line}" for line in body),
     ]
     return "\n".join(lines) + "\n"
 
+
+# Of each kind of scope: how the same part is taken out of a whole value, out of its channels, and where it is captured.
+_PLACES: dict[str, dict[str, str]] = {
+    SITE: {"at": "", "across": "", "where": ""},
+    STEPS: {"at": "", "across": "", "where": ""},
+    TOKENS: {"at": "[:, here]", "across": "", "where": ""},
+    HEAD: {"at": "[..., channels]", "across": "[channels]", "where": ', where="input"'},
+}
 
 # Of each kind of scope: its constants, the lines that take a part out, and the line that puts it back.
 _SCOPED: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {

@@ -133,14 +133,16 @@ def set_hook_options(workspace: Workspace, hook_id: str, options: Options) -> Wo
     return _edit_hooks(workspace, (hook_id,), lambda hook: replace(hook, options=options))
 
 
-def apply_controller(workspace: Workspace, site: str, code: str, hook_id: str | None = None) -> Workspace:
+def apply_controller(
+    workspace: Workspace, site: str, code: str, hook_id: str | None = None, options: Options = ()
+) -> Workspace:
     """Put `code` on a site, switched on, and drop the site's draft.
 
-    It goes into the named hook, else into the site's first controller, else into a new one.
+    It goes into the named hook, else into the site's first controller, else into a new one, which gets `options`.
     """
     hook = controller_for(workspace, site, hook_id)
     if hook is None:
-        edited = add_hooks(workspace, [HookSpec(site=site, kind=CONTROLLER, code=code)])
+        edited = add_hooks(workspace, [HookSpec(site=site, kind=CONTROLLER, code=code, options=options)])
     else:
         edited = _edit_hooks(workspace, (hook.id,), lambda spec: replace(spec, code=code, enabled=True, trusted=True))
     return set_draft(edited, site, None)

@@ -25,7 +25,8 @@ class HookSpec:
     kind
         ``"capture"``, ``"controller"`` (user code), or the entry-point name of a plugin.
     stage
-        For detectors: ``"before"`` (sees the unmodified value) or ``"after"`` the controllers of the site.
+        For detectors: ``"before"`` (sees the unmodified value) or ``"after"`` the controllers of the site, or
+        ``"input"`` (sees what goes into the module).
     code
         For controllers: the applied text. What is being typed lives in `Workspace.drafts` until applied.
     trusted

@@ -12,7 +12,7 @@ from mi_crow_gui.document.hook_spec import HookSpec, new_id
 from mi_crow_gui.document.workspace import LOSS, TOKEN_MEASURES, PlotSpec, Workspace
 
 _Item = TypeVar("_Item", HookSpec, PlotSpec)
-_STAGES = ("before", "after")
+_STAGES = ("before", "after", "input")
 _LARGEST = 2**63 - 1
 
 
@@ -86,7 +86,7 @@ def _generation(reader: _Reader) -> GenerationSettings:
 def _hook(reader: _Reader) -> HookSpec:
     stage = reader.text("stage", "before")
     if stage not in _STAGES:
-        raise SessionError(f'{reader.where}: stage must be "before" or "after", not {_shown(stage)}.')
+        raise SessionError(f'{reader.where}: stage must be "before", "after" or "input", not {_shown(stage)}.')
     return HookSpec(
         site=reader.text("site", required=True),
         # Any kind is kept: it may belong to a plugin that is not installed here

@@ -337,7 +337,7 @@ class Attachments:
     def _hook_failed(self, hook: Hook, error: HookError) -> None:
         entry = self._entries[hook.id]
         cause = error.original_error
-        entry.line = entry.code.line_of(cause) if entry.code is not None else 0
+        entry.line = _line(entry, hook, cause)
         entry.error = sentence(cause)
         if entry.code is not None:
             # Half a text that acts is none that anybody wrote: its other functions are off too.
@@ -377,6 +377,14 @@ def sentence(error: BaseException) -> str:
         return f"{name} was raised."
     plain = isinstance(error, ControllerCodeError | ControllerError) or name == "RuntimeError"
     return text if plain else f"{name}: {text}"
+
+
+def _line(entry: _Entry, hook: Hook, error: BaseException) -> int:
+    """The user's own line; where nothing passed through one, as with NaN in a result, that of the function."""
+    if entry.code is None:
+        return 0
+    placed = zip(entry.code.placed, entry.hooks, strict=True)
+    return entry.code.line_of(error) or next((one.line for one, (_, made) in placed if made is hook), 0)
 
 
 def _stage(stage: str) -> Literal["before", "after", "input"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import re
 import tempfile
@@ -12,9 +11,12 @@ from typing import Any
 
 # The engine gives a controller its arguments, so no text says what they are.
 _TENSOR, _CONTEXT = "torch.Tensor", "ControllerContext"
-_IMPORTS = ("import math", "import torch", f"from core_hooks.model.user_controller import {_CONTEXT}")
+_IMPORTS = ("import math", "import torch", f"from core_hooks.model.controller_context import {_CONTEXT}")
+# `def control(x, ctx)`, `def control_input(x)`, and any function right below an `@site(...)`.
 _DEFINED = re.compile(
-    r"^([ \t]*def[ \t]+control(?:_input)?[ \t]*\([ \t]*)(\w+)([ \t]*,[ \t]*)?(\w+)?(?=[ \t]*\))", re.M
+    r"^((?:[ \t]*@site\b[^\n]*\n[ \t]*def[ \t]+\w+|[ \t]*def[ \t]+control(?:_input)?)[ \t]*\([ \t]*)"
+    r"(\w+)([ \t]*,[ \t]*)?(\w+)?(?=[ \t]*\))",
+    re.M,
 )
 _LAMBDA = re.compile(r"^([ \t]*lambda[ \t]+)(\w+)(?:([ \t]*,[ \t]*)(\w+))?(?=[ \t]*:)", re.M)
 
@@ -36,7 +38,7 @@ def complete(request: CompletionRequest) -> tuple[str, ...]:
     project, environment, _ = _surroundings()
     script = jedi.Script(source, project=project, environment=environment)
     line = source.count("\n") - request.text.count("\n") + request.line
-    found = _read(script, line, column)
+    found = script.complete(line, column)
     before = request.text.split("\n")[request.line - 1][: request.column]
     private = re.search(r"\b_\w*$", before) is not None
     return tuple(one.name for one in found if one.name != _CONTEXT and (private or not one.name.startswith("_")))
@@ -47,12 +49,11 @@ def _with_types(request: CompletionRequest) -> tuple[str, int]:
     text = request.text
     shift = 0
     declared: list[str] = []
-    defined = _DEFINED.search(text)
-    if defined is not None:
+    for defined in reversed(list(_DEFINED.finditer(text))):
         head, x, comma, ctx = defined.groups()
         typed = f"{head}{x}: {_TENSOR}" + (f"{comma}{ctx}: {_CONTEXT}" if comma and ctx else "")
-        start = text.rfind("\n", 0, defined.start()) + 1
-        if text.count("\n", 0, defined.start()) + 1 == request.line and request.column >= defined.end() - start:
+        start = text.rfind("\n", 0, defined.end()) + 1
+        if text.count("\n", 0, defined.end()) + 1 == request.line and request.column >= defined.end() - start:
             shift = len(typed) - len(defined.group())
         text = text[: defined.start()] + typed + text[defined.end() :]
     for found in _LAMBDA.finditer(text):
@@ -60,27 +61,6 @@ def _with_types(request: CompletionRequest) -> tuple[str, int]:
         declared += [f"{found[2]}: {_TENSOR}", *([f"{found[4]}: {_CONTEXT}"] if found[4] else [])]
     text = _LAMBDA.sub(lambda found: found[1] + " " * (len(found.group()) - len(found[1])), text)
     return "\n".join((*_IMPORTS, *declared, text)), request.column + shift
-
-
-def _read(script: Any, line: int, column: int) -> list[Any]:
-    """What jedi finds; reading the stubs of torch makes millions of objects that stay.
-
-    A collection that walks through them holds every thread up for half a second, so there is none meanwhile, and
-    later ones leave them out.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return list(script.complete(line, column))
-    finally:
-        _leave_out()
-        if collects:
-            gc.enable()
-
-
-@lru_cache(maxsize=1)
-def _leave_out() -> None:
-    gc.freeze()
 
 
 @lru_cache(maxsize=1)

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _OWN_TEXT = "<controller "  # how the file names of controllers begin
-_AGAIN = 0.5  # seconds between two tries to end code that took too long
+_AGAIN = 0.1  # seconds between two tries to end code that took too long
 
 
 class ControllerInterrupted(BaseException):
-    """Raised inside a controller that went on after Stop; a BaseException, so that no `except Exception` eats it.
+    """Raised inside a controller that went on after Stop; a BaseException, so that no `except Exception` eats it."""
 
-    A bare `except:` would: it is made an instance at that moment, in the thread and inside the code that is to end,
-    and from then on every line of a controller raises it again.
+
+class _Insistent(ControllerInterrupted):
+    """A bare `except:` eats the plain one: this is made an instance at that moment, inside the code that is to end.
+
+    From then on every line of a controller raises again. It needs room on the stack, which code that recurses too
+    deeply leaves none of; so the plain one has its turns too.
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -49,7 +53,7 @@ class UserCodeGuard:
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._depth = 0
-        self._interrupted = False
+        self._interrupted = 0
         self.fence = MemoryFence()
         self.printed = Printed()
 
@@ -78,7 +82,7 @@ class UserCodeGuard:
         finally:
             self._thread = None
             if self._interrupted:
-                self._interrupted = False
+                self._interrupted = 0
                 sys.settrace(None)
             self.fence.take_down()
             self.printed.end()
@@ -88,10 +92,9 @@ class UserCodeGuard:
         with self._lock:
             if self._thread is None:
                 return False
-            self._interrupted = True
-            raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self._thread), ctypes.py_object(ControllerInterrupted)
-            )
+            self._interrupted += 1
+            kind = _Insistent if self._interrupted % 2 else ControllerInterrupted
+            raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(kind))
             return bool(raised == 1)
 
     @contextmanager
@@ -119,7 +122,7 @@ def _raise_again(frame: FrameType, event: str, argument: object) -> Any:
     if not _is_controllers(frame):
         return None
     if event == "line":
-        raise ControllerInterrupted
+        raise _Insistent
     return _raise_again
 
 

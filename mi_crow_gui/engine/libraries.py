@@ -29,6 +29,7 @@ class Libraries:
         holders: list[Any] = [math, builtins, *(sys.modules[name] for name in _TORCH if name in sys.modules)]
         holders += [getattr(sys.modules[name], kind) for name, kind in _CLASSES if name in sys.modules]
         self._known = [(holder, _functions(holder), frozenset(vars(holder))) for holder in holders]
+        self._modules = {name: sys.modules[name] for name in _TORCH if name in sys.modules}
         self._recursion = sys.getrecursionlimit()
         self._dtype: Any = None
         torch = sys.modules.get("torch")
@@ -46,6 +47,10 @@ class Libraries:
         if sys.getrecursionlimit() != self._recursion:
             sys.setrecursionlimit(self._recursion)
             changed.append("Python's recursion limit")
+        for name, module in self._modules.items():
+            if sys.modules.get(name) is not module:
+                sys.modules[name] = module
+                changed.append(name)
         for holder, functions, names in self._known:
             now = vars(holder)
             for name, function in functions.items():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from core_hooks.capture.record import CaptureRecord
+    from core_hooks.model.controller_context import Surroundings
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
     from core_hooks.model.user_controller import UserController
@@ -24,22 +25,20 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.tasks import TaskDesk
 
 _NAME = "preview"
-_ON_INPUT = (
-    "A preview shows what `control` does to what the module gives out; what goes into it, which `control_input` "
-    "changes, is not captured: apply it and run."
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreviewRequest(ModelTask):
     """A controller text, the captured tensor to try it on, and the tokens of that run up to the tensor's last one.
 
-    Gives a `PreviewResult`, whatever the text does.
+    Gives a `PreviewResult`, whatever the text does. `prompt_length`: how many of the tokens are the prompt's.
     """
 
     text: str
     record: CaptureRecord
     tokens: TokenSequence
+    prompt_length: int = 0
+    strength: float = 1.0
 
     @property
     def title(self) -> str:
@@ -48,7 +47,12 @@ class PreviewRequest(ModelTask):
 
     def work(self, opened: OpenedModel, desk: TaskDesk) -> PreviewResult:
         """Try it on the device of the model."""
-        return preview(self, desk.guard, opened.model)
+        from mi_crow_gui.engine.captured_runs import by_pin
+
+        surroundings = desk.attachments.surroundings
+        # Runs may have been pinned since the last one began.
+        surroundings.kept = by_pin(desk.runs.pinned)
+        return preview(self, desk.guard, opened.model, surroundings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,18 +76,20 @@ class PreviewResult:
     details: str = ""
 
 
-def preview(request: PreviewRequest, guard: UserCodeGuard, model: torch.nn.Module) -> PreviewResult:
+def preview(
+    request: PreviewRequest, guard: UserCodeGuard, model: torch.nn.Module, surroundings: Surroundings
+) -> PreviewResult:
     """Run the text on the tensor, on the model's device, under the guard; whatever it raises is told in the result."""
     from core_hooks.model.user_controller import ControllerCodeError, UserController
     from mi_crow_gui.engine.attachments import sentence
     from mi_crow_gui.engine.interrupt import ControllerInterrupted
 
     code: UserController | None = None
+    guard.printed.new_run()
+    guard.fence.measure()
     try:
         with guard:
-            code = UserController(_NAME, request.record.site, request.text)
-        if code.acts_on_input:
-            return PreviewResult(request, problem=_ON_INPUT)
+            code = UserController(_NAME, request.record.site, request.text, request.strength, surroundings)
         after = _replaced(code, request, guard, model)
         return _compared(request, after)
     except ControllerInterrupted:
@@ -104,7 +110,7 @@ def _replaced(
     """What would take the place of the captured tensor."""
     import torch
 
-    from core_hooks.hooks.function_controller import FunctionController
+    from core_hooks.model.user_controller import placed_hook
 
     record = request.record
     parameter = next(model.parameters(), None)
@@ -112,12 +118,13 @@ def _replaced(
     # A copy: the controller may write into it.
     tensor = torch.tensor(record.values).to(device, getattr(torch, record.dtype))
     code.begin(record.run, request.tokens)
-    code.context.step = record.step
-    code.context.positions = range(record.first_token, len(request.tokens))
+    code.set_prompt_length(request.prompt_length or len(request.tokens))
+    code.set_step(record.step, request.tokens)
     with torch.no_grad(), guard:
         result = code(tensor)
     # What a hook would refuse is refused here.
-    return FunctionController(record.site, code, refuse_nan=True).fitting(result, tensor)
+    (own, *_) = (placed for placed in code.placed if placed.site == record.site)
+    return placed_hook(own, own, _NAME).fitting(result, tensor)
 
 
 def _compared(request: PreviewRequest, after: torch.Tensor) -> PreviewResult:

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long a controller may go on after Stop before it is interrupted; the promise is two seconds.
-_PATIENCE_MS = 1200
+# How long a controller may go on after Stop before it is interrupted, and then from try to try; the promise is two
+# seconds.
+_PATIENCE_MS = 1000
+_AGAIN_MS = 100
 
 
 class ModelService(QObject):
@@ -104,7 +106,6 @@ class ModelService(QObject):
         self._feed.arrived.connect(self._on_feed_arrived)
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
-        self._patience.setInterval(_PATIENCE_MS)
         self._patience.timeout.connect(self._on_patience_timeout)
         self._thread = QThread(self)
         self._thread.setObjectName("model")
@@ -208,7 +209,7 @@ class ModelService(QObject):
             # Looking waits for running, not the other way round: what was being computed is asked for again after.
             self._worker.cancel.set()
             # A controller that never returns keeps an analysis as it would keep a run.
-            self._patience.start()
+            self._patience.start(_PATIENCE_MS)
             self._waiting_run = lambda: self.start(
                 kind, prompt, settings, controllers=controllers, continued=continued, batch=batch
             )
@@ -258,7 +259,7 @@ class ModelService(QObject):
             return
         self._waiting_run = None
         self._worker.cancel.set()
-        self._patience.start()
+        self._patience.start(_PATIENCE_MS)
 
     def set_hooks(self, specs: Sequence[HookSpec]) -> None:
         """These hooks from the next forward on; during a run they change between two tokens."""
@@ -279,7 +280,9 @@ class ModelService(QObject):
         updates = [update for update in self._latest.values() if update.frame.site == site]
         if not updates:
             return None
-        return max(updates, key=lambda update: update.frame.stage == "after").record.values
+        from mi_crow_gui.plotdata.frame import side
+
+        return max(updates, key=lambda update: side(update.frame.stage)).record.values
 
     def frames(self) -> dict[str, CaptureUpdate]:
         """Newest update of every capture hook in the newest run, by hook id."""
@@ -464,7 +467,7 @@ class ModelService(QObject):
     def _on_patience_timeout(self) -> None:
         if self._state in ("loading", "running"):
             self._guard.interrupt()
-            self._patience.start()
+            self._patience.start(_AGAIN_MS)
 
     def _set_state(self, state: StateName) -> None:
         if state != self._state:

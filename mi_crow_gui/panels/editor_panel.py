@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mi_crow_gui.document.controller_reading import uses_strength
 from mi_crow_gui.document.controller_source import ERROR, Problem, check
 from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
 from mi_crow_gui.panels.code_editor import CodeEditor
@@ -26,11 +27,13 @@ from mi_crow_gui.panels.look import GRID, fixed_font
 from mi_crow_gui.panels.preset_menu import PresetMenu
 from mi_crow_gui.panels.preview_table import PreviewTable
 from mi_crow_gui.panels.site_label import SiteLabel
+from mi_crow_gui.panels.strength_bar import StrengthBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mi_crow_gui.document.controller_presets import Heads
+    from mi_crow_gui.document.strength import Strength
     from mi_crow_gui.panels.preview_table import PreviewNumbers
 
 _NO_SITE = "No module selected"
@@ -41,7 +44,7 @@ _EXAMPLES = (
     (
         "def control(x, ctx): …",
         "Zero the last token while the prompt is read; x is [batch, tokens, channels]",
-        "def control(x, ctx):\n    # ctx: layer, step, tokens, run\n    if ctx.step == 0:\n        x = x.clone()\n"
+        "def control(x, ctx):\n    # ctx: layer, step, tokens, strength\n    if ctx.step == 0:\n        x = x.clone()\n"
         "        x[:, -1] = 0\n    return x\n",
     ),
 )
@@ -58,6 +61,9 @@ class EditorPanel(QWidget):
     revertRequested = Signal(str)  # site
     previewRequested = Signal(str, str)  # site, text
     completionRequested = Signal(str, int, int)  # text, line from 1, column from 0
+    strengthChanged = Signal(str, object)  # site, Strength
+    vectorRequested = Signal(object)  # Scope that a saved vector is to be added to
+    focused = Signal()  # somebody is about to type
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,6 +85,7 @@ class EditorPanel(QWidget):
         self._state.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self._menu = PresetMenu(self)
         self._menu.chosen.connect(self._put)
+        self._menu.vectorWanted.connect(self.vectorRequested)
         self._presets = QPushButton("Presets")
         self._presets.setObjectName("controllerPresets")
         self._presets.setAccessibleName("Presets of controllers")
@@ -105,6 +112,9 @@ class EditorPanel(QWidget):
         self._edit.textChanged.connect(self._on_edit_changed)
         self._edit.applyPressed.connect(self.apply)
         self._edit.completion.wanted.connect(self.completionRequested)
+        self._edit.focused.connect(self.focused)
+        self._strength = StrengthBar()
+        self._strength.changed.connect(self._on_strength_changed)
         self._examples = QWidget()
         row = FlowLayout(self._examples)
         words = QLabel("Begin with")
@@ -141,6 +151,7 @@ class EditorPanel(QWidget):
         layout.addLayout(header)
         layout.addWidget(self._examples)
         layout.addWidget(self._edit, 1)
+        layout.addWidget(self._strength)
         layout.addWidget(self._list)
         self._previewed = PreviewTable()
         layout.addWidget(self._previewed)
@@ -172,6 +183,14 @@ class EditorPanel(QWidget):
     def set_heads(self, heads: Heads | None) -> None:
         """The attention heads that presets may act on one by one, where the site has to do with any."""
         self._menu.set_site(self._site.site, heads)
+
+    def set_strength(self, strength: Strength) -> None:
+        """The strength of the site's controller, without saying so; shown for a text that asks for it."""
+        self._strength.set_strength(strength)
+
+    def put(self, text: str) -> None:
+        """Put a text in place of what is there, as if it were typed."""
+        self._put(text)
 
     def set_problems(self, problems: Sequence[Problem]) -> None:
         """What somebody else found wrong with the text as it stands; typing checks it anew."""
@@ -223,6 +242,11 @@ class EditorPanel(QWidget):
         """The text as it stands."""
         return self._edit.toPlainText()
 
+    @property
+    def strength(self) -> Strength:
+        """The strength as it is set."""
+        return self._strength.strength
+
     def apply(self) -> None:
         """Ask to put the text on the site, if it can be applied."""
         if self._can_apply():
@@ -242,6 +266,12 @@ class EditorPanel(QWidget):
         self._patience.start()
         self._show_state()
         self.textEdited.emit(self._site.site, self.text)
+
+    def _on_strength_changed(self, strength: Strength) -> None:
+        # What a preview showed was made with another one.
+        self._previewed.show_numbers(None)
+        if self._site.site is not None:
+            self.strengthChanged.emit(self._site.site, strength)
 
     def _on_preview_clicked(self) -> None:
         self.previewRequested.emit(self._site.site, self.text)
@@ -302,6 +332,7 @@ class EditorPanel(QWidget):
             state = "edited, not applied"
         self._state.setText(state)
         self._examples.setVisible(site is not None and empty)
+        self._strength.setVisible(site is not None and uses_strength(text))
         self._presets.setEnabled(site is not None)
         self._apply.setEnabled(self._can_apply())
         self._preview.setEnabled(site is not None and not (empty or self._has_errors() or self._no_preview))

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 _NOTHING = "Select a module to see what it is and what it gives out."
 _NO_VALUES = "Tick the module and run the prompt: the statistics of its values then stand here."
-_STAGES = (("before", "before the controllers"), ("after", "after the controllers"))
+_STAGES = (
+    ("before", "before the controllers"),
+    ("after", "after the controllers"),
+    ("input", "what goes into the module"),
+)
 
 
 class InspectorPanel(QWidget):
     """Shows one site; a detector's stage is its only setting here."""
 
-    stageChanged = Signal(str)  # "before" or "after"
+    stageChanged = Signal(str)  # "before", "after" or "input"
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

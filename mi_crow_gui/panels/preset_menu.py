@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
-from mi_crow_gui.document.controller_presets import HEAD, PRESETS, SCOPES, Preset, Scope, preset_text
+from mi_crow_gui.document.controller_presets import HEAD, PRESETS, SCOPES, VECTOR, Preset, Scope, preset_text
 from mi_crow_gui.document.formatting import elide_middle
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class PresetMenu(QMenu):
     """Says the text that was chosen; heads are offered where the site mixes them, and else it says where that is."""
 
     chosen = Signal(str)
+    vectorWanted = Signal(object)  # Scope: a file has to be named first
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,4 +68,7 @@ class PresetMenu(QMenu):
 
     def _on_action_triggered(self) -> None:
         name, scope = cast("QAction", self.sender()).data()
-        self.chosen.emit(preset_text(name, scope))
+        if name == VECTOR:
+            self.vectorWanted.emit(scope)
+        else:
+            self.chosen.emit(preset_text(name, scope))

@@ -101,7 +101,9 @@ class _Numbers(QTableWidget):
                 self.setItem(row, column, item)
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        # The name and the counts are short; what is measured needs the room.
+        for column in (0, *range(max(1, len(columns) - 2), len(columns))):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.setFixedHeight(header.sizeHint().height() + len(rows) * ROW_HEIGHT + 2 * self.frameWidth())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -20,7 +20,7 @@ class Frame:
         number below 0 for a run, another one each time that one is shown.
     site, hook_id, stage
         Where the values come from; `stage` is ``"before"`` or ``"after"`` the controllers of the site, ``""`` where
-        there are none and both sides are the same.
+        there are none and both sides are the same, ``"input"`` for what went into the module.
     values
         Read-only. For a site that gives ``[batch, tokens, channels]`` the tokens of all steps so far are joined
         along the token axis; any other shape is the newest call's alone.
@@ -65,3 +65,8 @@ class Frame:
     prompt: int = 0
     prompts: int = 1
     origin: str = ""
+
+
+def side(stage: str) -> int:
+    """How much a stage is what one means by the value of a site, for `max`: what went on, then what the module gave."""
+    return ("input", "before", "", "after").index(stage)

@@ -13,6 +13,7 @@ from PySide6.QtGui import QUndoStack
 from mi_crow_gui.document import edits
 from mi_crow_gui.document.formatting import elide_middle, plural
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
+from mi_crow_gui.document.strength import written
 from mi_crow_gui.document.workspace import PlotSpec, Workspace
 from mi_crow_gui.state.edit_command import EditCommand
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
     from core_hooks.model.tokens import GenerationSettings
     from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.document.strength import Strength
 
 UNDO_LIMIT = 200
 TYPING_PAUSE = 2.0  # seconds without a key after which typing becomes a new step of undo
@@ -30,7 +32,7 @@ _TOPICS = {"selected_site": "selection", "token_measure": "measure"}
 _PARTS = tuple(field.name for field in fields(Workspace))
 _NAMES = {CAPTURE: "detector", CONTROLLER: "controller"}
 _SITE_LENGTH = 40
-_PROMPT_TYPING, _GENERATION_TUNING = 1, 2
+_PROMPT_TYPING, _GENERATION_TUNING, _STRENGTH_TUNING = 1, 2, 3
 
 
 class DocumentStore(QObject):
@@ -199,17 +201,25 @@ class DocumentStore(QObject):
         self._edit(f"Move hook {'down' if delta > 0 else 'up'}", edits.move_hook(self._workspace, hook_id, delta))
 
     def set_stage(self, ids: Collection[str], stage: str) -> None:
-        """Let detectors see the value before or after the controllers of their site."""
+        """Let detectors see the value before or after the controllers of their site, or what goes into it."""
         after = edits.set_stage(self._workspace, ids, stage)
-        self._edit(f"Capture {stage} controllers", after)
+        words = "what goes in" if stage == "input" else f"{stage} controllers"
+        self._edit(f"Capture {words}", after)
 
     def set_hook_options(self, hook_id: str, options: edits.Options) -> None:
         """Replace the settings of a hook."""
         self._edit("Change hook settings", edits.set_hook_options(self._workspace, hook_id, options))
 
-    def apply_controller(self, site: str, text: str, hook_id: str | None = None) -> str:
-        """Put controller text on a site (changing its controller or adding one) and give the hook's id."""
-        after = edits.apply_controller(self._workspace, site, text, hook_id)
+    def set_strength(self, hook_id: str, strength: Strength) -> None:
+        """Let a controller act more or less; moving the slider without a pause is one step."""
+        hook = self._workspace.hook(hook_id)
+        if hook is not None:
+            after = edits.set_hook_options(self._workspace, hook_id, written(hook.options, strength))
+            self._edit(f"Set strength at {_site_text(hook.site)}", after, _STRENGTH_TUNING)
+
+    def apply_controller(self, site: str, text: str, hook_id: str | None = None, options: edits.Options = ()) -> str:
+        """Put controller text on a site (changing its controller or adding one with `options`); gives the hook's id."""
+        after = edits.apply_controller(self._workspace, site, text, hook_id, options)
         target = edits.controller_for(self._workspace, site, hook_id) or after.hooks[-1]
         self._edit(f"Apply controller to {_site_text(site)}", after)
         return target.id

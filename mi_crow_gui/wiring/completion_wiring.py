@@ -1,54 +1,43 @@
-"""Names for the editor: asked of jedi on the pool, one question at a time, and the newest one wins."""
+"""Names for the editor: asked of the completion process, which is started when somebody is about to type."""
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from mi_crow_gui.engine.completion_process import CompletionProcess
+
 if TYPE_CHECKING:
     from mi_crow_gui.engine.completion import CompletionRequest
-    from mi_crow_gui.engine.messages import Failure
     from mi_crow_gui.wiring.parts import Parts
-
-log = logging.getLogger(__name__)
 
 
 class CompletionWiring(QObject):
-    """Joins the editor with the completion; a question that a newer one overtook is never begun."""
+    """Joins the editor with the completion."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts.window)
-        self._jobs, self._editor = parts.jobs, parts.window.editor
-        self._asked: CompletionRequest | None = None
-        self._next: CompletionRequest | None = None
+        self._editor = parts.window.editor
+        self._process = CompletionProcess(self)
+        self._process.completed.connect(self._on_process_completed)
+        self._editor.focused.connect(self._on_editor_focused)
         self._editor.completionRequested.connect(self._on_editor_completion_requested)
+
+    def close(self) -> None:
+        """End the process, whatever it is at."""
+        self._process.close()
+
+    @Slot()
+    def _on_editor_focused(self) -> None:
+        self._process.warm_up()
 
     @Slot(str, int, int)
     def _on_editor_completion_requested(self, text: str, line: int, column: int) -> None:
         from mi_crow_gui.engine.completion import CompletionRequest
 
-        self._next = CompletionRequest(text, line, column)
-        self._go_on()
+        self._process.ask(CompletionRequest(text, line, column))
 
-    def _go_on(self) -> None:
-        from mi_crow_gui.engine.completion import complete
-
-        # jedi is not made for two threads.
-        if self._asked is None and self._next is not None:
-            request = self._asked = self._next
-            self._next = None
-            self._jobs.run("completion", lambda: complete(request), self._on_completed, self._on_failed)
-
-    def _on_completed(self, names: tuple[str, ...]) -> None:
-        asked, self._asked = self._asked, None
-        if asked is not None and self._next is None:
-            self._editor.offer_completions(names, asked.text, asked.line, asked.column)
-        self._go_on()
-
-    def _on_failed(self, failure: Failure) -> None:
-        # Nobody waits for names: the text can be written without.
-        log.warning("No completion: %s\n%s", failure.message, failure.details)
-        self._asked = None
-        self._go_on()
+    @Slot(object, object)
+    def _on_process_completed(self, asked: CompletionRequest, names: tuple[str, ...]) -> None:
+        self._editor.offer_completions(names, asked.text, asked.line, asked.column)

@@ -172,6 +172,7 @@ class Composition(QObject):
         self._closed = True
         parts.window.hide()
         self._autosave.close(keep=parts.store.dirty)
+        self._editor.close()
         parts.service.shutdown()
         parts.drawings.shutdown()
         parts.jobs.shutdown()

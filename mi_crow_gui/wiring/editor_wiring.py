@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
-from mi_crow_gui.document.controller_presets import Heads
+from mi_crow_gui.document.controller_presets import VECTOR, Heads, preset_text
 from mi_crow_gui.document.controller_source import check
+from mi_crow_gui.document.folders import vectors_folder
 from mi_crow_gui.document.hook_spec import CONTROLLER
+from mi_crow_gui.document.strength import DEFAULT, read, written
+from mi_crow_gui.window.file_choosers import choose_file
 from mi_crow_gui.wiring.completion_wiring import CompletionWiring
 from mi_crow_gui.wiring.preview_wiring import PreviewWiring
 
 if TYPE_CHECKING:
+    from mi_crow_gui.document.controller_presets import Scope
+    from mi_crow_gui.document.strength import Strength
     from mi_crow_gui.engine.messages import HookFailure
     from mi_crow_gui.wiring.parts import Parts
 
@@ -32,6 +37,10 @@ class EditorWiring(QObject):
         parts.service.hookFailed.connect(self._on_service_hook_failed)
         action = parts.window.action("applyController")
         action.triggered.connect(self._on_apply_triggered)
+        self._editor.strengthChanged.connect(self._on_editor_strength_changed)
+        self._editor.vectorRequested.connect(self._on_editor_vector_requested)
+        # Of sites whose controller is not applied yet.
+        self._strengths: dict[str, Strength] = {}
         self._preview = PreviewWiring(parts)
         self._completion = CompletionWiring(parts)
         self._show()
@@ -50,13 +59,36 @@ class EditorWiring(QObject):
             self._editor.set_problems(problems)
             self._window.status.set_message(f"Not applied: {problems[0].message}")
             return
-        self._store.apply_controller(site, text)
+        options = written((), self._strengths.pop(site, DEFAULT))
+        self._store.apply_controller(site, text, options=options)
         self._window.status.set_message("Applied: the controller acts from the next forward on.")
 
     @Slot(str)
     def _on_editor_revert_requested(self, site: str) -> None:
         self._store.set_draft(site, None)
         self._show()
+
+    @Slot(str, object)
+    def _on_editor_strength_changed(self, site: str, strength: Strength) -> None:
+        spec = self._store.workspace.controller_at(site)
+        if spec is not None:
+            self._store.set_strength(spec.id, strength)
+        else:
+            self._strengths[site] = strength
+
+    @Slot(object)
+    def _on_editor_vector_requested(self, scope: Scope) -> None:
+        site = self._editor.site
+
+        def take(path: str) -> None:
+            if self._editor.site == site:
+                self._editor.put(preset_text(VECTOR, scope, vector=path))
+
+        choose_file(self._window, "Choose a steering vector", "Vectors (*.safetensors)", take, str(vectors_folder()))
+
+    def close(self) -> None:
+        """Nobody types any more."""
+        self._completion.close()
 
     @Slot()
     def _on_apply_triggered(self) -> None:
@@ -88,6 +120,7 @@ class EditorWiring(QObject):
         applied = spec.code if spec is not None else ""
         draft = workspace.draft(site)
         self._editor.set_site(site, applied if draft is None else draft, applied)
+        self._editor.set_strength(self._strengths.get(site, DEFAULT) if spec is None else read(spec))
         self._editor.set_heads(self._heads(site))
 
     def _heads(self, site: str) -> Heads | None:

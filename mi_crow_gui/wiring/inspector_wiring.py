@@ -108,7 +108,9 @@ class InspectorWiring(QObject):
         site = self._store.workspace.selected_site
         frames = [update.frame for update in self._service.frames().values() if update.frame.site == site]
         if frames:
-            frame = max(frames, key=lambda frame: frame.stage == "after")
+            from mi_crow_gui.plotdata.frame import side
+
+            frame = max(frames, key=lambda frame: side(frame.stage))
             self._inspector.set_output(frame.shape, frame.dtype)
         else:
             self._inspector.set_output(None)

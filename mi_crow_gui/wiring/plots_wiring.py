@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Signal, Slot
 
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
+from mi_crow_gui.plotdata.frame import side
 from mi_crow_gui.plotdata.scrubbing import frame_until
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ class PlotsWiring(QObject):
         found = [frame for frame in self._frames.values() if frame.site == site]
         if not found:
             return None
-        newest = max(found, key=lambda frame: frame.stage == "after")
+        newest = max(found, key=lambda frame: side(frame.stage))
         if self._step is None:
             return newest
         # The same object each time, so that a plot knows that it shows it already.

@@ -6,18 +6,27 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from mi_crow_gui.document.controller_reading import acts_on_input
 from mi_crow_gui.document.formatting import count, number, shape
 from mi_crow_gui.panels.preview_table import PreviewNumbers
 
 if TYPE_CHECKING:
     from core_hooks.capture.record import CaptureRecord
     from core_hooks.model.tokens import TokenSequence
-    from mi_crow_gui.engine.messages import RunInfo, RunOutcome
+    from mi_crow_gui.engine.messages import CaptureUpdate, RunInfo, RunOutcome
     from mi_crow_gui.engine.preview import PreviewResult
     from mi_crow_gui.engine.tasks import TaskResult
     from mi_crow_gui.plotdata.statistics import StatisticsDrawing
     from mi_crow_gui.wiring.parts import Parts
 
+_NO_INPUT = (
+    "A preview of control_input needs what goes into the module: let its detector see that (Inspector, Capture), and "
+    "run the prompt."
+)
+_NO_OUTPUT = (
+    "A preview needs what the module gives out, and its detector sees what goes in: change that (Inspector, Capture), "
+    "and run the prompt."
+)
 _COLUMNS = ("", "Min", "Mean", "Max", "Std", "Zeros", "NaN")
 
 
@@ -29,7 +38,9 @@ class PreviewWiring(QObject):
         self._store, self._service = parts.store, parts.service
         self._window, self._editor = parts.window, parts.window.editor
         self._tokens: TokenSequence | None = None
+        self._prompt_length = 0
         self._editor.previewRequested.connect(self._on_editor_preview_requested)
+        self._editor.textEdited.connect(self._on_editor_text_edited)
         parts.store.changed.connect(self._on_store_changed)
         service = parts.service
         service.runStarted.connect(self._on_service_run_started)
@@ -44,12 +55,12 @@ class PreviewWiring(QObject):
         # numpy is imported with it, which the first paint does not wait for.
         from mi_crow_gui.engine.preview import PreviewRequest
 
-        record = self._record(site)
+        record = self._record(site, acts_on_input(text))
         if record is None or self._tokens is None:
             return
         end = record.first_token + record.shape[1] if len(record.shape) == 3 else len(self._tokens)
         tokens = type(self._tokens)(self._tokens.ids[:end], self._tokens.texts[:end], self._tokens.special[:end])
-        self._service.ask(PreviewRequest(text, record, tokens))
+        self._service.ask(PreviewRequest(text, record, tokens, self._prompt_length, self._editor.strength.value))
 
     @Slot(object)
     def _on_service_task_ended(self, ended: TaskResult) -> None:
@@ -74,7 +85,7 @@ class PreviewWiring(QObject):
 
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
-        self._tokens = info.tokens
+        self._tokens, self._prompt_length = info.tokens, len(info.tokens)
         self._editor.show_preview(None)
 
     @Slot(object)
@@ -97,8 +108,12 @@ class PreviewWiring(QObject):
 
     @Slot(str)
     def _on_store_changed(self, topic: str) -> None:
-        if topic == "selection":
+        if topic in ("selection", "hooks"):
             self._show_obstacle()
+
+    @Slot(str, str)
+    def _on_editor_text_edited(self, site: str, text: str) -> None:
+        self._show_obstacle()
 
     def _show_obstacle(self) -> None:
         site = self._store.workspace.selected_site
@@ -106,15 +121,20 @@ class PreviewWiring(QObject):
             obstacle = "A preview needs a model: open one, tick the module and run a prompt."
         elif self._service.state != "ready":
             obstacle = "A preview waits until the model is free."
-        elif site is None or self._record(site) is None or self._tokens is None:
+        elif site is None or self._tokens is None or not self._sides(site):
             obstacle = "A preview needs a captured tensor: tick the module and run a prompt."
+        elif self._record(site, ingoing := acts_on_input(self._editor.text)) is None:
+            obstacle = _NO_INPUT if ingoing else _NO_OUTPUT
         else:
             obstacle = ""
         self._editor.set_preview_possible(obstacle)
 
-    def _record(self, site: str) -> CaptureRecord | None:
-        """The newest captured tensor of a site, as it was before its controllers if that side is captured."""
-        updates = [update for update in self._service.frames().values() if update.frame.site == site]
+    def _sides(self, site: str) -> list[CaptureUpdate]:
+        return [update for update in self._service.frames().values() if update.frame.site == site]
+
+    def _record(self, site: str, ingoing: bool) -> CaptureRecord | None:
+        """The newest captured tensor of a site: what went in, or what it gave, before its controllers if known."""
+        updates = [update for update in self._sides(site) if (update.record.stage == "input") == ingoing]
         if not updates:
             return None
         return max(updates, key=lambda update: update.frame.stage == "before").record
@@ -124,7 +144,7 @@ def _says(result: PreviewResult, values: int) -> str:
     record = result.request.record
     moment = "prompt" if record.step == 0 else f"token {record.step}"
     becomes = f", now {result.dtype}" if result.dtype != record.dtype else ""
-    side = ", after its controllers" if record.stage == "after" else ""
+    side = {"after": ", after its controllers", "input": ", what goes in"}.get(record.stage, "")
     return (
         f"Run {record.run}, {moment}{side}: {count(result.changed)} of {count(values)} values change "
         f"({shape(record.shape)} {record.dtype}{becomes})."

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from core_hooks.model.captured_values import GivenValues, SiteValues
+from core_hooks.model.controller_context import Surroundings
 from core_hooks.model.tokens import TokenSequence
 from core_hooks.model.user_controller import UserController
 from mi_crow_gui.document.controller_presets import HEAD, PRESETS, SITE, STEPS, TOKENS, Scope, preset_text
@@ -14,6 +16,15 @@ from mi_crow_gui.document.controller_source import check
 NAMES = [one.name for one in PRESETS]
 SCOPES = [Scope(SITE), Scope(TOKENS), Scope(STEPS), Scope(HEAD, head=2, head_dim=4)]
 LENGTH, WIDTH = 6, 16
+OTHER = np.random.default_rng(1).normal(size=(1, LENGTH + 1, WIDTH)).astype(np.float32)
+DIRECTION = np.arange(WIDTH, dtype=np.float32) + 1
+
+
+class Known(Surroundings):
+    """Where any vector that is named can be found."""
+
+    def vector(self, name_or_path: str) -> torch.Tensor:
+        return torch.from_numpy(DIRECTION)
 
 
 def values(length: int = LENGTH) -> np.ndarray:
@@ -21,9 +32,12 @@ def values(length: int = LENGTH) -> np.ndarray:
 
 
 def controller(name: str, scope: Scope) -> UserController:
-    made = UserController("preset", "h.0", preset_text(name, scope))
-    tokens = TokenSequence(tuple(range(LENGTH)), ("a",) * LENGTH, (False,) * LENGTH)
-    made.begin(1, tokens)
+    tokens = one_more()
+    around = Known()
+    kept = {"h.0": SiteValues(OTHER)}
+    around.kept = {"A": GivenValues(3, tokens, kept, LENGTH, kept)}
+    made = UserController("preset", "h.0", preset_text(name, scope), strength=2.0, surroundings=around)
+    made.begin(1, TokenSequence(tuple(range(LENGTH)), ("a",) * LENGTH, (False,) * LENGTH))
     return made
 
 
@@ -31,7 +45,11 @@ def one_more() -> TokenSequence:
     return TokenSequence(tuple(range(LENGTH + 1)), ("a",) * (LENGTH + 1), (False,) * (LENGTH + 1))
 
 
-def by_numpy(name: str, part: np.ndarray) -> np.ndarray:
+def by_numpy(name: str, scope: Scope, part: np.ndarray) -> np.ndarray:
+    if name == "vector":
+        return part + 2 * (DIRECTION[8:12] if scope.kind == HEAD else DIRECTION)
+    if name == "replace":
+        return part_of(scope, OTHER[:, :LENGTH])
     if name == "scale":
         return part / 2
     if name == "zero":
@@ -60,7 +78,7 @@ def test_a_preset_has_no_problem_and_does_what_it_says_to_its_part_alone(name: s
     assert check(preset_text(name, scope)) == ()
     x = values()
     expected = x.copy()
-    part_of(scope, expected)[...] = by_numpy(name, part_of(scope, x))
+    part_of(scope, expected)[...] = by_numpy(name, scope, part_of(scope, x))
     given = torch.from_numpy(x.copy())
     result = controller(name, scope)(given)
     np.testing.assert_allclose(result.numpy(), expected, rtol=1e-5, atol=1e-5)
@@ -92,6 +110,12 @@ def test_the_mean_of_the_prompt_stays_in_place_for_generated_tokens() -> None:
     made.set_step(1, one_more())
     result = made(torch.from_numpy(values(1)))
     np.testing.assert_allclose(result.numpy()[0, 0], x[0].mean(axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_a_saved_vector_is_named_in_the_text_whatever_its_path_holds() -> None:
+    text = preset_text("vector", Scope(SITE), vector='C:\\my "best"\\calm.safetensors')
+    assert check(text) == ()
+    assert 'VECTOR = "C:\\\\my \\"best\\"\\\\calm.safetensors"' in text
 
 
 def test_noise_is_the_same_in_every_run() -> None:

@@ -187,7 +187,7 @@ def test_what_is_no_session_is_one_clear_sentence(text, words, tmp_path):
         ("workspace hooks", {}, "hooks must be a list"),
         ("workspace hooks", [7], "Hook 1 must be a JSON object, not 7"),
         ("workspace hooks", [{"site": "h"}], "Hook 1 has no kind"),
-        ("workspace hooks 1 stage", "between", 'Hook 2: stage must be "before" or "after", not \'between\''),
+        ("workspace hooks 1 stage", "between", 'Hook 2: stage must be "before", "after" or "input", not \'between\''),
         ("workspace hooks 0 enabled", 1, "true or false, not 1"),
         ("workspace hooks 0 options", [], "must be a JSON object"),
         ("workspace model", {"source": ""}, "names no source"),

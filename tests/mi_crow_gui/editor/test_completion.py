@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPlainTextEdit
 
 from mi_crow_gui.engine.completion import CompletionRequest, complete
+from mi_crow_gui.engine.completion_process import CompletionProcess
 from mi_crow_gui.panels.code_editor import CodeEditor
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ def names(text: str) -> tuple[str, ...]:
         ("def control(x, ctx): return ctx.st", "state"),
         ("def control_input(x):\n    x = x.clone()\n    return x.ab", "abs"),
         ("FACTOR = 2\nlambda x: x * FAC", "FACTOR"),
+        ("def control(x, ctx):\n    return ctx.run('A').cap", "capture"),
+        ("def control(x, ctx):\n    return ctx.capture('h.0').ab", "abs"),
+        ("@site('h.0')\ndef one(x, ctx):\n    return x\n\n@site('h.1')\ndef two(y, c):\n    return y.ab", "abs"),
     ],
 )
 def test_the_names_of_tensor_context_libraries_and_the_text_itself_are_known(text: str, expected: str) -> None:
@@ -133,8 +138,48 @@ def test_in_the_window_the_newest_question_wins_and_typing_goes_on(driver: Drive
     qtbot.keyClicks(edit, " * x.clam")
     qtbot.keyClick(edit, Qt.Key.Key_Space, Qt.KeyboardModifier.ControlModifier)
     assert edit.toPlainText() == "lambda x, ctx: torch * x.clam"
-    qtbot.waitUntil(lambda: edit.completion.shown, timeout=30_000)
+    qtbot.waitUntil(lambda: edit.completion.shown, timeout=90_000)
     assert edit.completion.currentCompletion() == "clamp"
     # A key without Ctrl: Qt would go on believing that Ctrl is held.
     qtbot.keyClick(edit.completion.popup(), Qt.Key.Key_Escape)
     assert not edit.completion.shown
+
+
+def test_closing_while_names_are_looked_for_ends_at_once_and_leaves_no_process(driver: Driver, qtbot: QtBot) -> None:
+    import psutil
+
+    driver.open_demo()
+    driver.select("transformer.h.1.mlp")
+    edit: Any = driver.find(QPlainTextEdit, "controllerEdit")
+    driver.window.activateWindow()
+    edit.setFocus()
+    qtbot.waitUntil(edit.hasFocus)
+    qtbot.keyClicks(edit, "lambda x: x.")
+    ours = psutil.Process()
+
+    def servers() -> list[psutil.Process]:
+        return [child for child in ours.children() if "completion_server" in " ".join(child.cmdline())]
+
+    qtbot.waitUntil(lambda: len(servers()) == 1)
+    started = time.monotonic()
+    driver.window.close()
+    assert time.monotonic() - started < 2
+    assert servers() == []
+
+
+def test_a_completion_process_that_ends_by_itself_is_started_again(qtbot: QtBot) -> None:
+    process = CompletionProcess()
+    question = CompletionRequest("lambda x: math.sq", 1, 17)
+    try:
+        with qtbot.waitSignal(process.ready, timeout=60_000):
+            process.warm_up()
+        with qtbot.waitSignal(process._process.finished):
+            process._process.kill()
+        with qtbot.waitSignal(process.completed, timeout=60_000) as blocker:
+            process.ask(CompletionRequest("lambda x: x.overtaken", 1, 5))
+            process.ask(question)
+        assert blocker.args == [question, ("sqrt",)]
+    finally:
+        process.close()
+    process.warm_up()
+    assert not process.running

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QAbstractButton, QLabel, QListWidget, QPlainTextEdit, QSpinBox, QTableWidget
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QListWidget, QPlainTextEdit, QSpinBox, QTableWidget
 
 from mi_crow_gui.document.controller_presets import HEAD, Scope, preset_text
 from mi_crow_gui.document.formatting import count, number
@@ -105,7 +105,8 @@ def test_after_a_generation_the_context_is_that_of_the_last_token(editing: Editi
         ("lambda x: x / 0", 0, "Inf"),
         ("lambda x: 'text'", 1, "returned a str"),
         ("import sys\ndef control(x):\n    sys.exit(3)\n    return x", 3, "SystemExit"),
-        (preset_text("zero", Scope(HEAD, 0, 32)), 0, "is not captured"),
+        ("@site('transformer.h.0')\ndef other(x):\n    return x", 0, "acts on its own site"),
+        ("lambda x, ctx: x + ctx.capture('transformer.h.0')", 1, "tick that module"),
     ],
 )
 def test_what_goes_wrong_is_told_on_the_users_line(editing: Editing, text: str, line: int, words: str) -> None:
@@ -116,6 +117,46 @@ def test_what_goes_wrong_is_told_on_the_users_line(editing: Editing, text: str, 
     assert not editing.table.isVisible()
     assert editing.edit.toPlainText() == text
     assert editing.service.state == "ready"
+
+
+def test_a_preview_knows_what_the_run_captured_elsewhere_and_the_pinned_runs(editing: Editing) -> None:
+    driver = editing.driver
+    driver.tick("transformer.h.0.mlp")
+    first = driver.run()
+    editing.service.pin(first.info.number, "A")
+    driver.select(SITE)
+    held = {site: driver.window.latest(site).astype(np.float64) for site in (SITE, "transformer.h.0.mlp")}
+    editing.qtbot.waitUntil(lambda: editing.button.toolTip().startswith("Try"))
+    result = editing.preview("lambda x, ctx: ctx.run('A').capture('transformer.h.0.mlp')")
+    assert result.problem == ""
+    assert editing.rows()[1] == row(held["transformer.h.0.mlp"])
+    editing.preview("lambda x, ctx: x - ctx.capture(ctx.layer) + ctx.strength * ctx.capture('transformer.h.0.mlp')")
+    assert editing.rows()[1] == row(held["transformer.h.0.mlp"])
+
+
+def test_a_preview_of_control_input_wants_what_goes_in_and_then_shows_it(editing: Editing) -> None:
+    driver = editing.driver
+    projection = "transformer.h.1.attn.c_proj"
+    driver.tick(projection)
+    driver.run()
+    editing.edit.setPlainText(preset_text("zero", Scope(HEAD, 0, 32)))
+    assert not editing.button.isEnabled()
+    assert "Inspector, Capture" in editing.button.toolTip()
+    stage = driver.find(QComboBox, "detectorStage")
+    stage.setCurrentIndex(stage.findData("input"))
+    stage.activated.emit(stage.currentIndex())
+    driver.run()
+    editing.qtbot.waitUntil(editing.button.isEnabled)
+    result = editing.preview(preset_text("zero", Scope(HEAD, 0, 32)))
+    assert result.problem == ""
+    ingoing = driver.window.latest(projection).astype(np.float64)
+    after = ingoing.copy()
+    after[..., :32] = 0
+    assert editing.rows() == [row(ingoing), row(after), row(after - ingoing)]
+    assert "what goes in" in driver.find(QLabel, "previewSays").text()
+    editing.edit.setPlainText("lambda x: x")
+    assert not editing.button.isEnabled()
+    assert "what the module gives out" in editing.button.toolTip()
 
 
 def test_stop_ends_a_preview_that_loops_within_two_seconds(editing: Editing) -> None:
