@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
+from mi_crow_gui.panels.capture_search_panel import CaptureSearchPanel
 from mi_crow_gui.panels.channels_panel import ChannelsPanel
 from mi_crow_gui.panels.look import GRID, bold
 from mi_crow_gui.panels.texts_panel import TextsPanel
@@ -71,12 +72,14 @@ class CaptureBrowser(QWidget):
         head.addLayout(site)
         self.texts = TextsPanel()
         self.channels = ChannelsPanel()
+        self.search = CaptureSearchPanel()
         self.tabs = QTabWidget()
         self.tabs.setObjectName("captureTabs")
         self.tabs.setAccessibleName("What to do with the capture")
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.texts, "Texts")
         self.tabs.addTab(self.channels, "Channels")
+        self.tabs.addTab(self.search, "Search")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

@@ -28,12 +28,14 @@ class BrowseWiring(QObject):
     """Holds the capture that is open, and joins its browser, the strip with its tokens, and the plots.
 
     `opened` says that another capture is there (None: none any more), `shown` that the plots show another text of
-    it (None: something else again), `siteChanged` which of its sites is chosen.
+    it (None: something else again), `siteChanged` which of its sites is chosen, `positionChanged` which token of the
+    text (-1: none).
     """
 
     opened = Signal(object)
     shown = Signal(object)
     siteChanged = Signal(str)
+    positionChanged = Signal(int)
 
     def __init__(self, parts: Parts, plots: PlotsWiring, board: PlotBoard) -> None:
         super().__init__(parts.window)
@@ -154,6 +156,7 @@ class BrowseWiring(QObject):
         self._plots.select_token(position)
         if self._strip is not None:
             self._strip.select_token(position)
+        self.positionChanged.emit(position)
 
     # ---- texts -------------------------------------------------------------------------------------------------
 
@@ -306,6 +309,7 @@ class BrowseWiring(QObject):
         if self._strip is not None and self._text is not None:
             self._position = position
             self._strip.select_token(position)
+            self.positionChanged.emit(position)
 
     def _on_failed(self, failure: Failure) -> None:
         self.last_problem = failure.message

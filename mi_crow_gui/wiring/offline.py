@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.wiring.browse_wiring import BrowseWiring
 from mi_crow_gui.wiring.capture_list_wiring import CaptureListWiring
+from mi_crow_gui.wiring.capture_search_wiring import CaptureSearchWiring
 from mi_crow_gui.wiring.channels_wiring import ChannelsWiring
 from mi_crow_gui.wiring.offline_plots_wiring import OfflinePlotsWiring
 
@@ -39,6 +40,7 @@ class Offline(QObject):
         self.browse = BrowseWiring(parts, plots, board)
         self.plots = OfflinePlotsWiring(parts, self.browse, analyses, board, kinds)
         self.channels = ChannelsWiring(parts, self.browse, board, kinds)
+        self.search = CaptureSearchWiring(parts, self.browse)
         self.list = CaptureListWiring(parts)
         captures.captureOpened.connect(self._on_captures_capture_opened)
         captures.listChanged.connect(self.list.refresh)
