@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class SteeringVector:
         Name of the model.
     pairs
         How many pairs of prompts it is the mean of.
+    prompts
+        Their texts, where they are known: toward, and away.
     """
 
     values: torch.Tensor
@@ -47,6 +50,7 @@ class SteeringVector:
     site: str
     model: str
     pairs: int
+    prompts: tuple[tuple[str, str], ...] = ()
 
     @property
     def norm(self) -> float:
@@ -61,6 +65,7 @@ class SteeringVector:
             "site": self.site,
             "model": self.model,
             "pairs": str(self.pairs),
+            "prompts": json.dumps(self.prompts, ensure_ascii=False),
         }
         return {"vector": self.values}, metadata
 
@@ -85,7 +90,7 @@ class SteeringVector:
             raise ModelError("This file holds no steering vector that this version can read.")
         if not bool(torch.isfinite(values).all()):
             raise ModelError("The steering vector in this file holds NaN or infinity.")
-        return cls(values.float(), block, site, model, pairs)
+        return cls(values.float(), block, site, model, pairs, _prompts(known.get("prompts", "[]")))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +179,38 @@ def steering_vectors(
     )
 
 
+def strength_curves(
+    opened: OpenedModel,
+    anatomy: Anatomy,
+    tokens: TokenSequence,
+    vectors: Sequence[SteeringVector],
+    strengths: Sequence[float],
+    metric: Metric,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[StrengthCurve, ...]:
+    """Do what `strength_curve` does for several vectors, each by itself, in one sweep."""
+    for vector in vectors:
+        _insist_on_fit(anatomy, vector)
+    ordered = sorted({float(strength) for strength in strengths})
+    variants = [
+        Variant((row, column), (Edit(vector.block, Site(vector.site), _Adder(vector.values, strength)),))
+        for row, vector in enumerate(vectors)
+        for column, strength in enumerate(ordered)
+    ]
+    result = sweep(opened, anatomy, tokens, variants, metric, on_progress=on_progress, cancel=cancel)
+    return tuple(
+        StrengthCurve(
+            np.array(ordered),
+            np.array([result.values[row, column] for column in range(len(ordered))]),
+            metric.name,
+            {column: why for (at, column), why in result.failures.items() if at == row},
+        )
+        for row in range(len(vectors))
+    )
+
+
 def strength_curve(
     opened: OpenedModel,
     anatomy: Anatomy,
@@ -203,17 +240,10 @@ def strength_curve(
     RunCancelled
         `cancel` was set.
     """
-    _insist_on_fit(anatomy, vector)
-    ordered = sorted({float(strength) for strength in strengths})
-    variants = [
-        Variant((0, column), (Edit(vector.block, Site(vector.site), _Adder(vector.values, strength)),))
-        for column, strength in enumerate(ordered)
-    ]
-    result = sweep(opened, anatomy, tokens, variants, metric, on_progress=on_progress, cancel=cancel)
-    values = np.array([result.values[0, column] for column in range(len(ordered))])
-    return StrengthCurve(
-        np.array(ordered), values, metric.name, {column: why for (_, column), why in result.failures.items()}
+    (curve,) = strength_curves(
+        opened, anatomy, tokens, [vector], strengths, metric, on_progress=on_progress, cancel=cancel
     )
+    return curve
 
 
 def steering_controller(vector: SteeringVector, strength: float = 1.0) -> FunctionController:
@@ -240,6 +270,14 @@ def _at(values: torch.Tensor, position: int | None) -> torch.Tensor:
     if not -count <= position < count:
         raise ModelError(f"There is no position {position} in a prompt of {count} tokens.")
     return values[position]
+
+
+def _prompts(text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple((str(toward), str(away)) for toward, away in json.loads(text))
+    except (ValueError, TypeError):
+        # They are for people to read: a vector is none the worse without them.
+        return ()
 
 
 def _insist_on_fit(anatomy: Anatomy, vector: SteeringVector) -> None:

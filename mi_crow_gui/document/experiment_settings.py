@@ -119,13 +119,15 @@ class SteeringSettings(ExperimentSettings):
     everywhere
         Take the mean over all tokens but the first, rather than the last token.
     block
-        Whose output is steered; -1: the middle one.
+        The one that is chosen: its vector is applied and saved; -1: the middle one.
     right, wrong
         Words whose logit difference is measured; empty: the likeliest after the first prompts of both sides.
     most
         The strengths go from ``-most`` to ``most``.
     text
         What is steered, as in `AblationSettings`.
+    path
+        A steering vector that was saved; pairs and layer are then those of the file.
     """
 
     title: ClassVar[str] = "Steering"
@@ -138,9 +140,14 @@ class SteeringSettings(ExperimentSettings):
     wrong: str = ""
     most: float = 4.0
     text: str = ""
+    path: str = ""
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The prompts, side by side, as far as both lists go."""
+        """The prompts, side by side; lines that the other list does not have are left out."""
         toward, away = (tuple(line for line in text.splitlines() if line.strip()) for text in (self.toward, self.away))
         return tuple(zip(toward, away, strict=False))
+
+    def question(self) -> SteeringSettings:
+        """Which layer is chosen is no part of the question: all are measured."""
+        return replace(self, scale="min-max", block=-1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core_hooks.analysis.ablation import ablate
-from core_hooks.analysis.base_run import run_base
 from core_hooks.analysis.head_map import repeated_random_tokens
 from core_hooks.analysis.metrics import LogitDifference, Loss
 from core_hooks.analysis.parts import handles_of
@@ -20,11 +19,16 @@ from mi_crow_gui.document.experiment_settings import (
     RANDOM,
     REPEATED_LOSS,
     AblationSettings,
+    DirectEffectSettings,
     ExperimentSettings,
     PatchingSettings,
+    SteeringSettings,
 )
-from mi_crow_gui.engine.analyses import anatomy_of, word_id
+from mi_crow_gui.engine.analyses import anatomy_of
+from mi_crow_gui.engine.direct_effect_task import direct_effects
 from mi_crow_gui.engine.patching_tasks import patches
+from mi_crow_gui.engine.steering_task import steerings
+from mi_crow_gui.engine.two_words import two_words
 from mi_crow_gui.plotdata.ablation import Ablations
 from mi_crow_gui.plotdata.analysis import frozen
 
@@ -85,24 +89,9 @@ def _metric_of_ablation(
     return Loss(), ()
 
 
-def two_words(opened: OpenedModel, right: str, wrong: str, tokens: TokenSequence, desk: TaskDesk) -> tuple[int, int]:
-    """The vocabulary ids of two words; one that is not named is the likeliest of the others."""
-    ids = [word_id(opened, right), word_id(opened, wrong)]
-    if -1 in ids:
-        last = run_base(opened, tokens, last_only=True, cancel=desk.cancel).logits[0, -1]
-        likely = [int(token) for token in last.topk(min(3, len(last))).indices]
-        for place in (0, 1):
-            if ids[place] < 0:
-                ids[place] = next(token for token in likely if token not in ids)
-    if ids[0] == ids[1]:
-        raise ModelError(
-            f"Both words begin with the token {token_text(opened, ids[0])!r}, so their logits do not differ: choose "
-            "words with different first tokens."
-        )
-    return ids[0], ids[1]
-
-
 EXPERIMENTS: dict[type[ExperimentSettings], ExperimentFunction] = {
     AblationSettings: ablations,
     PatchingSettings: patches,
+    DirectEffectSettings: direct_effects,
+    SteeringSettings: steerings,
 }

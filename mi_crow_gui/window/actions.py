@@ -158,6 +158,16 @@ ACTIONS: tuple[ActionSpec, ...] = (
         enabled=False, words="experiment activation causal tracing clean corrupted residual heads attention mlp",
     ),
     ActionSpec(
+        "directEffect", "&Direct effect on a word", "direct-effect", "&Model/&Experiments", 2,
+        "Split the logit of the next word into what each head and MLP writes toward it", ("Ctrl+Alt+3",),
+        enabled=False, words="experiment logit attribution decompose contribution heads mlp",
+    ),
+    ActionSpec(
+        "steer", "&Steering vector from prompts", "steer", "&Model/&Experiments", 2,
+        "Make a vector from pairs of prompts, see what adding it does, and steer with it", ("Ctrl+Alt+4",),
+        enabled=False, words="experiment activation addition contrast direction concept control",
+    ),
+    ActionSpec(
         "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
         "Look for hooks left on the model", words="hooks leak verify",
     ),

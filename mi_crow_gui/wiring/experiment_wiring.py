@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Of each action: the kind of plot, and the name of the tab that it gets.
-ACTIONS = {"ablate": ("ablation", "Ablation"), "patchPrompts": ("patching", "Patching")}
+ACTIONS = {
+    "ablate": ("ablation", "Ablation"),
+    "patchPrompts": ("patching", "Patching"),
+    "directEffect": ("direct_effect", "Direct effect"),
+    "steer": ("steering", "Steering"),
+}
 # What has sensible choices from the start is made at once.
 _AT_ONCE = ("ablation", "direct_effect")
 

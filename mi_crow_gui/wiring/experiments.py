@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mi_crow_gui.wiring.experiment_wiring import ExperimentWiring
 from mi_crow_gui.wiring.patching_wiring import PatchingWiring
+from mi_crow_gui.wiring.steering_wiring import SteeringWiring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ class Experiments:
     def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
         self._shared = ExperimentWiring(parts, board, kinds)
         self._patching = PatchingWiring(parts, board, self._shared)
+        self._steering = SteeringWiring(parts, self._shared)
 
     @property
     def settled(self) -> bool:

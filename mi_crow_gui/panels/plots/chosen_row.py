@@ -17,7 +17,7 @@ class ChosenRow(QWidget):
 
     def __init__(self, name: str, verb: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._label = _Elided()
+        self._label = ElidedLabel()
         self._label.setObjectName(f"{name}Chosen")
         self._act = QPushButton(verb)
         self._act.setObjectName(f"{name}Act")
@@ -46,20 +46,20 @@ class ChosenRow(QWidget):
         self.setVisible(bool(words))
 
 
-class _Elided(QLabel):
-    """Loses its end where room is short."""
+class ElidedLabel(QLabel):
+    """Loses its end where room is short; its tool tip is up to who fills it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())
         text = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), int(self.alignment()), text)
 
-    def changeEvent(self, event: QEvent) -> None:
+    def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
         super().changeEvent(event)
         self.update()

@@ -12,7 +12,9 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QPlainTextEdit,
     QPushButton,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -23,7 +25,7 @@ from mi_crow_gui.panels.look import GRID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PySide6.QtGui import QResizeEvent
+    from PySide6.QtGui import QFocusEvent, QResizeEvent
 
 
 class ExperimentHeader(QWidget):
@@ -82,6 +84,25 @@ class ExperimentHeader(QWidget):
         box.valueChanged.connect(lambda value: self.changed.emit(field, value))
         self._add(field, label, box, tip)
 
+    def add_position(self, field: str, label: str, tip: str) -> None:
+        """Index of a token; -1 is the last."""
+        box = QSpinBox()
+        box.setRange(-1, 1_000_000)
+        box.setSpecialValueText("last")
+        box.valueChanged.connect(lambda value: self.changed.emit(field, value))
+        self._add(field, label, box, tip)
+
+    def add_lines(self, field: str, label: str, placeholder: str, tip: str) -> None:
+        """A text of several lines."""
+        edit = _Lines()
+        edit.setPlaceholderText(placeholder)
+        edit.setTabChangesFocus(True)
+        edit.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        edit.setFixedHeight(edit.fontMetrics().lineSpacing() * 2 + 2 * GRID)
+        edit.setMinimumWidth(36 * GRID)
+        edit.left.connect(lambda: self.changed.emit(field, edit.toPlainText()))
+        self._add(field, label, edit, tip)
+
     def add_widget(self, widget: QWidget) -> None:
         """Something of the plot's own."""
         self._flow.addWidget(widget)
@@ -108,6 +129,11 @@ class ExperimentHeader(QWidget):
             elif isinstance(widget, QLineEdit):
                 if widget.text() != value:
                     widget.setText(value)
+                    # A long text is known by its beginning.
+                    widget.setCursorPosition(0)
+            elif isinstance(widget, QPlainTextEdit):
+                if widget.toPlainText() != value:
+                    widget.setPlainText(value)
             elif isinstance(widget, QCheckBox):
                 widget.setChecked(value)
             else:
@@ -149,4 +175,16 @@ class ExperimentHeader(QWidget):
         for name, widget in self._fields.items():
             if isinstance(widget, QLineEdit):
                 self.changed.emit(name, widget.text())
+            elif isinstance(widget, QPlainTextEdit):
+                self.changed.emit(name, widget.toPlainText())
         self.measureRequested.emit()
+
+
+class _Lines(QPlainTextEdit):
+    """Tells when it has been left, as a line of text does: each key would be a step of undo."""
+
+    left = Signal()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.left.emit()

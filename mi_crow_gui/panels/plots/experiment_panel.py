@@ -164,12 +164,17 @@ class ExperimentPanel(PlotPanel):
         super().resizeEvent(event)
         self._share_room()
 
+    @property
+    def is_short(self) -> bool:
+        """Whether there is little room."""
+        return self.height() < _SHORT
+
     def _share_room(self) -> None:
         """Where there is little room the map needs it: the choices go behind a button once there is a map."""
         if not hasattr(self, "_choices"):
             return
         self._means.setVisible(self.height() >= _TALL)
-        folded = self.height() < _SHORT and self._drawing is not None
+        folded = self.is_short and self._drawing is not None
         self._choices.setVisible(folded)
         self.header.setVisible(not folded or self._choices.isChecked())
 

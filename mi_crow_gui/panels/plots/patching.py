@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QByteArray, QMimeData, Qt, Signal, Slot
 from PySide6.QtGui import QDrag
-from PySide6.QtWidgets import QLabel, QSizePolicy, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from mi_crow_gui.document.experiment_settings import (
     ATTENTION,
@@ -112,18 +112,12 @@ class PatchingPanel(ExperimentPanel):
         self._view.chosen.connect(self._on_view_chosen)
         self._view.entered.connect(self._on_view_entered)
         self._view.dragged.connect(self._on_view_dragged)
-        self._sent = SentBox(self._colours)
+        self._sent = SentBox()
         self._sent.closed.connect(self._sent.hide)
-        self._sent.pointed.connect(self._point_at)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setChildrenCollapsible(False)
-        split.addWidget(self._view)
-        split.addWidget(self._sent)
-        split.setStretchFactor(0, 3)
-        split.setStretchFactor(1, 2)
         column.addWidget(self._strip.scrolled())
         column.addWidget(self._problem_line)
-        column.addWidget(split, 1)
+        column.addWidget(self._view, 1)
+        column.addWidget(self._sent)
         return whole
 
     # ---- for the wiring --------------------------------------------------------------------------------------------
@@ -198,7 +192,10 @@ class PatchingPanel(ExperimentPanel):
     def _recolour(self, colours: PlotColours) -> None:
         self._view.recolour(colours)
         self._strip.recolour(colours)
-        self._sent.recolour(colours)
+
+    def _share_room(self) -> None:
+        super()._share_room()
+        self._sent.set_short(self.is_short)
 
     def _settings_shown(self) -> None:
         self.header.set_visible("right", self._settings.metric != DIVERGENCE)

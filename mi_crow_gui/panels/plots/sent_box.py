@@ -6,75 +6,78 @@ import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from mi_crow_gui.document.formatting import number
-from mi_crow_gui.panels.look import GRID
-from mi_crow_gui.panels.plots.candidate_bars import CandidateBars
+from mi_crow_gui.document.formatting import number, percent
+from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.panels.plots.chosen_row import ElidedLabel
 from mi_crow_gui.panels.token_layout import readable_token
 
 if TYPE_CHECKING:
-    from mi_crow_gui.panels.plots.colours import PlotColours
+    from core_hooks.model.tokens import Candidate
     from mi_crow_gui.plotdata.patching import Sent
 
 _WORDS = 5
 
 
 class SentBox(QWidget):
-    """Beside a map; hidden while nothing was sent."""
+    """Three lines under a map; hidden while nothing was sent. `sent` is what it shows."""
 
     closed = Signal()
-    pointed = Signal(str)
 
-    def __init__(self, colours: PlotColours, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.sent: Sent | None = None
         self.setObjectName("sentBox")
-        self._title = QLabel()
-        self._title.setWordWrap(True)
-        self._title.setTextFormat(Qt.TextFormat.PlainText)
-        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._lines = [ElidedLabel() for _ in range(3)]
+        for name, line in zip(("sentTitle", "sentBefore", "sentAfter"), self._lines, strict=True):
+            line.setObjectName(name)
+            line.setFont(fixed_font())
         close = QToolButton()
         close.setText("×")
         close.setAutoRaise(True)
         close.setObjectName("sentClose")
         close.setAccessibleName("Close the patched forward")
+        close.setToolTip("Close the patched forward")
         close.clicked.connect(self.closed)
-        top = QHBoxLayout()
-        top.addWidget(self._title, 1)
-        top.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(GRID, 0, 0, 0)
-        column.setSpacing(GRID // 2)
-        column.addLayout(top)
-        self._bars: list[CandidateBars] = []
-        for words in ("B as it is", "B with it"):
-            label = QLabel(words)
-            label.setForegroundRole(self.foregroundRole())
-            bars = CandidateBars(colours)
-            bars.setObjectName(f"sent{'Before' if not self._bars else 'After'}")
-            bars.pointed.connect(self.pointed)
-            column.addWidget(label)
-            column.addWidget(bars.scrolled(), 1)
-            self._bars.append(bars)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        for line in self._lines:
+            column.addWidget(line)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        row.setSpacing(GRID)
+        row.addLayout(column, 1)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
     @property
     def words(self) -> str:
-        """What it says above the bars."""
-        return self._title.text()
+        """What it says."""
+        return "\n".join(line.text() for line in self._lines)
 
     def set_sent(self, sent: Sent, place: str) -> None:
         """Show a patched forward; `place` names what was put where."""
+        self.sent = sent
         names = " against ".join(readable_token(word) for word in sent.words)
-        change = f"{sent.metric}{f' of {names}' if names else ''}: {number(sent.corrupted)} → {number(sent.patched)}"
+        change = f"{sent.metric}{f' of {names}' if names else ''} {number(sent.corrupted)} → {number(sent.patched)}"
         back = "" if math.isnan(sent.recovered) else f", {sent.recovered:.3f} of the way to A's {number(sent.clean)}"
-        self._title.setText(f"{place}\n{change}{back}")
-        self.setAccessibleName(self._title.text())
-        for bars, words in zip(self._bars, (sent.before, sent.after), strict=True):
-            bars.set_candidates(words[:_WORDS])
+        texts = (
+            f"{place}: {change}{back}",
+            f"B as it is: {_listed(sent.before)}",
+            f"B with it:  {_listed(sent.after)}",
+        )
+        for line, text in zip(self._lines, texts, strict=True):
+            line.setText(text)
+            line.setToolTip("\n".join(texts))
+        self.setAccessibleName(self.words)
         self.show()
 
-    def recolour(self, colours: PlotColours) -> None:
-        """Draw in other colours."""
-        for bars in self._bars:
-            bars.recolour(colours)
+    def set_short(self, short: bool) -> None:
+        """Keep to one line where there is little room; the others are in its tool tip."""
+        for line in self._lines[1:]:
+            line.setVisible(not short)
+
+
+def _listed(words: tuple[Candidate, ...]) -> str:
+    return ", ".join(f"{readable_token(word.text)} {percent(word.probability)}" for word in words[:_WORDS])

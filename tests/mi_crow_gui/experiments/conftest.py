@@ -23,6 +23,13 @@ class Lab:
     def __init__(self, driver: Driver, qtbot: QtBot) -> None:
         self.driver, self.qtbot, self.window = driver, qtbot, driver.window
 
+    @property
+    def store(self) -> Any:
+        """The document, to look at."""
+        from mi_crow_gui.state.store import DocumentStore
+
+        return self.window.findChild(DocumentStore)
+
     def act(self, name: str, kind: str) -> Any:
         """Trigger the action of an experiment; its plot."""
         self.driver.act(name)

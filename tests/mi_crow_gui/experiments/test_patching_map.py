@@ -140,11 +140,10 @@ def test_a_cell_dropped_on_a_token_of_b_shows_the_patched_forward(lab: Lab, plai
     box = panel._sent
     lab.qtbot.waitUntil(box.isVisible, timeout=8_000)
     after = by_hand.patched(0, CHANGED, CHANGED)
-    shown = [candidate for _, candidate in box._bars[1].rows]
+    shown = box.sent.after
     assert shown[0].token_id == int(after.argmax())
     assert shown[0].probability == pytest.approx(float(after.softmax(-1).max()), abs=1e-3)
-    before = [candidate for _, candidate in box._bars[0].rows]
-    assert before[0].token_id == by_hand.words[1]
+    assert box.sent.before[0].token_id == by_hand.words[1]
     assert f"{by_hand.recovered(0, CHANGED, CHANGED):.3f} of the way" in box.words
     assert not panel.drawing.content.made
 
