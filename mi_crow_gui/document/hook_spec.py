@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CAPTURE = "capture"
 CONTROLLER = "controller"
@@ -43,3 +47,8 @@ class HookSpec:
     trusted: bool = True
     options: tuple[tuple[str, str], ...] = ()
     id: str = field(default_factory=new_id)
+
+
+def acting(hooks: Iterable[HookSpec]) -> tuple[HookSpec, ...]:
+    """The hooks that change what the model computes."""
+    return tuple(hook for hook in hooks if hook.kind != CAPTURE and hook.enabled and hook.trusted)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from core_hooks.model.reference import ModelReference
 from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.hook_spec import HookSpec, new_id
+from mi_crow_gui.document.plot_source import KNOWN, NEWEST
 from mi_crow_gui.document.workspace import LOSS, TOKEN_MEASURES, PlotSpec, Workspace
 
 _Item = TypeVar("_Item", HookSpec, PlotSpec)
@@ -101,11 +102,16 @@ def _hook(reader: _Reader) -> HookSpec:
 
 
 def _plot(reader: _Reader) -> PlotSpec:
+    source = reader.text("source")
+    if source not in KNOWN:
+        # A newer version may know more; what follows the newest run is never wrong.
+        source = NEWEST
     return PlotSpec(
         kind=reader.text("kind", required=True),
         site=None if reader.value("site") is None else reader.text("site"),
         tab=reader.text("tab", "Plots"),
         options=reader.options("options"),
+        source=source,
         id=reader.text("id") or new_id(),
     )
 

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 class PlotSpec:
     """One plot of the board: which kind shows which site on which tab (by name); options as in `HookSpec`.
 
-    A plot without a site of its own (None) follows the selected one.
+    A plot without a site of its own (None) follows the selected one. `source` is one of
+    `mi_crow_gui.document.plot_source`: which run it shows.
     """
 
     kind: str
     site: str | None = None
     tab: str = "Plots"
     options: tuple[tuple[str, str], ...] = ()
+    source: str = ""
     id: str = field(default_factory=new_id)
 
 

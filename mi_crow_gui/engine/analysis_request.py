@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class AnalysisRequest(ModelTask):
     """An analysis by its name in `mi_crow_gui.engine.analyses`, over the tokens of a run.
 
-    Controllers act while it is computed, detectors look away; its content is one of `mi_crow_gui.plotdata`.
+    The controllers of its run act while it is computed, detectors look away; its content is one of
+    `mi_crow_gui.plotdata`.
 
     Attributes
     ----------
@@ -43,7 +44,18 @@ class AnalysisRequest(ModelTask):
 
     def work(self, opened: OpenedModel, desk: TaskDesk) -> Any:
         """Compute what a view shows of these tokens."""
+        from core_hooks.model.errors import ModelError
         from mi_crow_gui.engine.analyses import ANALYSES
+        from mi_crow_gui.engine.captured_runs import KeptValues
 
+        kept = desk.runs.get(self.run) if self.run else None
+        if kept is not None and kept.hooks_changed:
+            raise ModelError(
+                f"Controllers changed during run {self.run}, so it can't be done again: run the prompt again."
+            )
+        if kept is not None:
+            acting = kept.hooks if kept.controllers else ()
+            with desk.attachments.as_of(acting, self.run, self.tokens, KeptValues(kept)):
+                return ANALYSES[self.name](opened, self, desk.cancel, desk.progress)
         with desk.attachments.aside(self.run, self.tokens):
             return ANALYSES[self.name](opened, self, desk.cancel, desk.progress)

@@ -10,6 +10,7 @@ import numpy as np
 
 from core_hooks.capture.history import RunHistory
 from core_hooks.model.tokens import TokenSequence
+from mi_crow_gui.document.hook_spec import acting
 from mi_crow_gui.engine.archive import KeptRun
 from mi_crow_gui.engine.logits_keeper import LogitsKeeper
 from mi_crow_gui.engine.messages import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from core_hooks.capture.record import CaptureRecord
     from core_hooks.model.generation import ForwardResult
     from core_hooks.model.tokens import TokenStep
+    from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.measures import Measures
 
 
@@ -124,6 +126,11 @@ class Recording:
     def add_logits(self, logits: torch.Tensor) -> None:
         """The logits ``[prompts, tokens, vocabulary]`` of the tokens that were just fed."""
         self._logits.add(logits)
+
+    def note_hooks(self, specs: Sequence[HookSpec] | None) -> None:
+        """These hooks from here on, None for the same ones; detectors change nothing that could be done again."""
+        if specs is not None:
+            self.hooks_changed |= acting(specs) != acting(self._request.hooks)
 
     def publish_report(self, report: HookReport) -> None:
         """Tell the hooks list what fired."""

@@ -340,7 +340,7 @@ class ModelWorker(QObject):
 
         def on_step(steps: Sequence[TokenStep | None]) -> None:
             live.forwarded(recording.tokens.texts)
-            recording.hooks_changed |= self._apply_pending()
+            recording.note_hooks(self._apply_pending())
             recording.controlled = attachments.controlled()
             recording.add_steps(steps)
             number = next(step.step for step in steps if step is not None)
@@ -369,16 +369,16 @@ class ModelWorker(QObject):
         ended = [(result.prompt, result.steps, result.stopped) for result in generated]
         return recording.outcome(ended, time.perf_counter() - started, attachments.states())
 
-    def _apply_pending(self) -> bool:
-        """Attach and detach what was left, if anything was."""
+    def _apply_pending(self) -> Sequence[HookSpec] | None:
+        """Attach and detach what was left; None if nothing was."""
         with self._pending_lock:
             specs, self._pending = self._pending, None
             again, self._again = self._again, frozenset()
         if specs is None or self._attachments is None:
-            return False
+            return None
         self._attachments.apply(specs, again)
         self.hooksChanged.emit(self._attachments.report())
-        return True
+        return specs
 
     def _on_record(self, record: Any) -> None:
         if self._recording is not None:

@@ -41,10 +41,16 @@ class Frame:
         Empty where nothing is.
     dropped_prompts
         How many of a batch, the last ones, did not fit into the memory budget.
+    about
+        A sentence for the line under the plot; "" for the usual alone.
+    blank
+        Positions of rows that are NaN only because they have no partner in another run.
+    signed
+        Whether it is a difference, which is read against zero whatever its signs.
     prompt, prompts
         Which prompt of how many `frame_of_prompt` made this the frame of.
     origin
-        Where the values come from when it is no run of this session: a text of a capture.
+        What a title says in place of run and step: a text of a capture, or the pinned runs that this is of.
     """
 
     run: int
@@ -65,6 +71,9 @@ class Frame:
     prompt: int = 0
     prompts: int = 1
     origin: str = ""
+    about: str = ""
+    blank: tuple[int, ...] = ()
+    signed: bool = False
 
 
 def side(stage: str) -> int:

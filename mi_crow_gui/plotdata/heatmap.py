@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mi_crow_gui.plotdata.drawing import Drawing
 from mi_crow_gui.plotdata.pyramid import Pyramid, build
 from mi_crow_gui.plotdata.rows import rows_of
-from mi_crow_gui.plotdata.scale import PERCENTILE, Scale, colour_scale
+from mi_crow_gui.plotdata.scale import LOCKED, PERCENTILE, Scale, centred, colour_scale
 from mi_crow_gui.plotdata.table import Table
 
 if TYPE_CHECKING:
@@ -46,4 +46,6 @@ def prepare_heatmap(frame: Frame, settings: HeatmapSettings) -> HeatmapDrawing:
     # else could be seen.
     first = rows.row == "token" and rows.first == 0
     scale = colour_scale(pyramid, settings.scale, (settings.low, settings.high), first_apart=first)
+    if frame.signed and settings.scale != LOCKED:
+        scale = centred(scale)
     return HeatmapDrawing(frame, settings, rows, pyramid, scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +34,7 @@ class HistogramDrawing(Drawing):
     """A histogram, ready to be shown.
 
     `counts` has one number a bin of `edges`; the last bin includes its upper edge. So many finite values lie
-    `outside` the range; `zeros` are all that are exactly zero.
+    `outside` the range; `zeros` are all that are exactly zero. `other` counts what is drawn as a second outline.
     """
 
     counts: np.ndarray
@@ -43,17 +43,38 @@ class HistogramDrawing(Drawing):
     extent: Extent
     outside: int
     zeros: int
+    other: np.ndarray | None = None
 
     def table(self) -> Table:
-        """Lower edge, upper edge and count of each bin."""
-        return Table.of_bins(self.edges, self.counts)
+        """Lower edge, upper edge and count of each bin; two counts where two outlines are shown."""
+        table = Table.of_bins(self.edges, self.counts)
+        if self.other is None:
+            return table
+        return Table(
+            np.column_stack([table.values, self.other]), ("from", "to", "count (solid)", "count (dashed)"), table.lead
+        )
 
 
 def prepare_histogram(frame: Frame, settings: HistogramSettings) -> HistogramDrawing:
     """Count every value of a frame."""
+    return _counted(frame, settings, None)
+
+
+def prepare_histogram_pair(first: Frame, second: Frame, settings: HistogramSettings) -> HistogramDrawing:
+    """Count every value of two frames in the same bins; the first becomes the second outline."""
+    scales = []
+    for frame in (first, second):
+        values = rows_of(frame, settings.sample, hide_first=settings.hide_first).values
+        scales.append(axis_scale(values, extent_of(values), settings.scale))
+    low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
+    scale = Scale(low, high, low < 0 < high, scales[0].note)
+    return replace(_counted(second, settings, scale), other=_counted(first, settings, scale).counts)
+
+
+def _counted(frame: Frame, settings: HistogramSettings, scale: Scale | None) -> HistogramDrawing:
     rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
     extent = extent_of(rows.values)
-    scale = axis_scale(rows.values, extent, settings.scale)
+    scale = axis_scale(rows.values, extent, settings.scale) if scale is None else scale
     bins = max(1, settings.bins)
     counts, zeros = _count(rows.values, scale.low, scale.high, bins)
     outside = rows.values.size - int(counts.sum()) - extent.nan - extent.infinite

@@ -29,6 +29,11 @@ class PlotKind:
         frames. The panel is an `AnalysisPanel` then, and `prepare` is given the result. ``"experiment"`` for what is
         computed only when its own button is pressed: the panel is an `ExperimentPanel` then, whose settings
         `mi_crow_gui.engine.experiments` knows.
+    overlay
+        ``overlay(first, second, settings) -> drawing`` of two frames of one site over the same rows; None where only
+        their difference can be shown.
+    compact
+        The drawing has no positions: rows of a difference that have no partner are left out rather than blank.
     """
 
     name: str
@@ -37,3 +42,5 @@ class PlotKind:
     create: Callable[[Any], Any]
     order: int = 100
     analysis: str = ""
+    overlay: Callable[[Any, Any, Any], Any] | None = None
+    compact: bool = False

@@ -64,6 +64,14 @@ def colour_scale(
     return Scale(low, high, False, note) if low < high else Scale(min(low, 0.0), max(high, 0.0) or 1.0, False, note)
 
 
+def centred(scale: Scale) -> Scale:
+    """The same range around zero, for differences: the neutral middle of their colours means none."""
+    if scale.diverging:
+        return scale
+    reach = max(abs(scale.low), abs(scale.high))
+    return Scale(-reach, reach, True, f"{scale.note}, centred on 0")
+
+
 def axis_scale(values: np.ndarray, extent: Extent, mode: str) -> Scale:
     """The range of an axis along which values lie: their extremes, or their 1st to 99th percentile."""
     low, high, note = extent.low, extent.high, "min to max"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +48,8 @@ class TraceDrawing(Drawing):
         How many of the values are not finite.
     first_ratio
         The value of the token at position 0 by the median of those after it; 0 where that means nothing.
+    other
+        What is drawn as a second line over the same rows: of another run, or of what was there before controllers.
     """
 
     measured: np.ndarray
@@ -58,10 +60,17 @@ class TraceDrawing(Drawing):
     nan: int
     infinite: int
     first_ratio: float
+    other: np.ndarray | None = None
 
     def table(self) -> Table:
-        """Position and value of each row."""
-        return Table.of_line(self.rows, self.measured, self.title)
+        """Position and value of each row; two values where two lines are shown."""
+        table = Table.of_line(self.rows, self.measured, self.title)
+        if self.other is None:
+            return table
+        beside = np.full(len(table.values), np.nan)
+        beside[: len(self.other)] = self.other[: len(beside)]
+        header = (*table.header[:-1], f"{self.title} (solid)", f"{self.title} (dashed)")
+        return Table(np.column_stack([table.values[:, 0].astype(np.float64), beside]), header, table.lead)
 
 
 def prepare_trace(frame: Frame, settings: TraceSettings) -> TraceDrawing:
@@ -78,6 +87,16 @@ def prepare_trace(frame: Frame, settings: TraceSettings) -> TraceDrawing:
     low, high = (float(kept.min()), float(kept.max())) if kept.size else (0.0, 0.0)
     ratio = _first_ratio(drawn) if rows.first == 0 and settings.measure != CHANNEL else 0.0
     return TraceDrawing(frame, settings, rows, measured, drawn, title, low, high, nan, infinite, ratio)
+
+
+def prepare_trace_pair(first: Frame, second: Frame, settings: TraceSettings) -> TraceDrawing:
+    """Measure every token of two frames over the same rows; the first becomes the second line."""
+    drawing, other = prepare_trace(second, settings), prepare_trace(first, settings)
+    finite = other.drawn[np.isfinite(other.drawn)]
+    low, high = drawing.low, drawing.high
+    if finite.size:
+        low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return replace(drawing, low=low, high=high, other=other.drawn)
 
 
 def _first_ratio(drawn: np.ndarray) -> float:

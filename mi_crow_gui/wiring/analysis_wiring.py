@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, Slot
 
-from mi_crow_gui.document.hook_spec import CAPTURE
+from mi_crow_gui.document.plot_source import NEWEST
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.analysis_request import AnalysisRequest
 from mi_crow_gui.engine.drawing_pool import DrawingWish
-from mi_crow_gui.engine.tasks import TaskResult
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.panels.plots.head_map import HeadMapPanel
 from mi_crow_gui.plotdata.analysis import Analysis
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from core_hooks.model.tokens import TokenSequence, TokenStep
-    from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.messages import RunInfo, RunOutcome
-    from mi_crow_gui.engine.tasks import TaskProgress
+    from mi_crow_gui.engine.tasks import TaskProgress, TaskResult
     from mi_crow_gui.panels.plots.analysis_panel import Parameters
     from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.panels.plots.board import PlotBoard
@@ -37,8 +35,8 @@ HEAD_MAP, ATTENTION, HEADS_TAB = "head_map", "attention", "Heads"
 class AnalysisWiring(QObject):
     """Asks for one analysis at a time, keeps the results of the newest run, and hands them to the plots.
 
-    Several plots with the same wish share one result; a hidden plot wishes nothing. What was not computed before the
-    controllers changed is not computed after: it would be of another model than the run was.
+    Several plots with the same wish share one result; a hidden plot wishes nothing. A plot may be about run A or B in
+    place of the newest. Everything is computed with the hooks that its run had, whatever acts now.
     """
 
     def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
@@ -50,7 +48,6 @@ class AnalysisWiring(QObject):
         self._given = 0
         self._step: int | None = None
         self._live: dict[tuple[str, Parameters], Analysis] = {}
-        self._controllers: tuple[HookSpec, ...] = ()
         self._results: dict[AnalysisRequest, TaskResult] = {}
         self._asked: AnalysisRequest | None = None
         self._asked_at = 0.0
@@ -67,6 +64,7 @@ class AnalysisWiring(QObject):
         service.liveArrived.connect(self._on_service_live_arrived)
         service.runFinished.connect(self._on_service_run_finished)
         service.modelOpened.connect(self._on_service_model_opened)
+        service.pinsChanged.connect(self._on_service_pins_changed)
         service.stateChanged.connect(self._on_service_state_changed)
         service.taskEnded.connect(self._on_service_task_ended)
         service.taskProgressed.connect(self._on_service_task_progressed)
@@ -91,17 +89,25 @@ class AnalysisWiring(QObject):
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         self._run, self._tokens = 0, None
-        self._going, self._continued, self._controllers = info.number, info.continued, self._acting()
+        self._going, self._continued = info.number, info.continued
         self._given = len(info.tokens) - info.continued
         self._live = {}
-        self._results = {request: result for request, result in self._results.items() if not request.run}
+        kept = {0, *self._pinned_runs()}
+        self._results = {request: result for request, result in self._results.items() if request.run in kept}
         self._shown.clear()
+
+    @Slot()
+    def _on_service_pins_changed(self) -> None:
+        self._forget_unwanted()
+        self._refresh()
 
     @Slot(object)
     def _on_service_steps_arrived(self, steps: tuple[TokenStep, ...]) -> None:
         if not steps:
             return
         for panel in self._panels():
+            if self._source_of(panel) != NEWEST:
+                continue
             panel.show_chosen(self._going, self._continued + len(steps) - 1, steps[-1])
 
     @Slot(object)
@@ -210,10 +216,14 @@ class AnalysisWiring(QObject):
         name = self._kinds[panel.kind].analysis
         if not panel.of_run():
             return [AnalysisRequest(name, 0, None, panel.parameters())] if self._awake else []
-        if self._tokens is None or not len(self._tokens):
+        source = self._source_of(panel)
+        kept = self._parts.service.pinned.get(source) if source != NEWEST else None
+        if source != NEWEST and kept is None:
             return []
-        run, tokens = self._run, self._tokens
-        if self._step is not None and not panel.divisible():
+        run, tokens = (self._run, self._tokens) if kept is None else (kept.number, kept.tokens)
+        if tokens is None or not len(tokens):
+            return []
+        if kept is None and self._step is not None and not panel.divisible():
             end = self._given + self._step
             tokens = type(tokens)(tokens.ids[:end], tokens.texts[:end], tokens.special[:end])
         return [AnalysisRequest(name, run, tokens, panel.parameters())] + [
@@ -223,17 +233,22 @@ class AnalysisWiring(QObject):
     @Slot()
     def _refresh(self) -> None:
         panels = self._panels()
-        followed = [(self._kinds[panel.kind].analysis, panel.parameters()) for panel in panels if panel.of_run()]
+        following = [panel for panel in panels if panel.of_run() and self._source_of(panel) == NEWEST]
+        followed = [(self._kinds[panel.kind].analysis, panel.parameters()) for panel in following]
         self._parts.service.follow(followed)
         for panel in panels:
-            live = self._live.get((self._kinds[panel.kind].analysis, panel.parameters())) if panel.of_run() else None
+            live = (
+                self._live.get((self._kinds[panel.kind].analysis, panel.parameters())) if panel in following else None
+            )
             if live is not None:
                 self._draw(panel, live, len(live.tokens), live.step)
                 continue
+            source = self._source_of(panel)
+            if source != NEWEST and source not in self._parts.service.pinned:
+                self._shown.pop(panel.plot_id, None)
+                panel.show_problem(f"No run is pinned as {source}: select one in the history and press {source}.")
             for place, wish in enumerate(self._wishes(panel)):
                 result = self._results.get(wish)
-                if result is None and wish.run and self._acting() != self._controllers:
-                    result = TaskResult(wish, problem=f"Controllers changed since run {wish.run}: run again.")
                 if result is None:
                     self._ask(wish)
                 elif place:
@@ -241,10 +256,13 @@ class AnalysisWiring(QObject):
                 else:
                     self._show(panel, wish, result)
 
-    def _acting(self) -> tuple[HookSpec, ...]:
-        """The hooks that change what the model computes."""
-        hooks = self._parts.store.workspace.hooks
-        return tuple(hook for hook in hooks if hook.kind != CAPTURE and hook.enabled and hook.trusted)
+    def _source_of(self, panel: AnalysisPanel) -> str:
+        """Which run a plot is about."""
+        plots = self._parts.store.workspace.plots
+        return next((plot.source for plot in plots if plot.id == panel.plot_id), NEWEST) if panel.of_run() else NEWEST
+
+    def _pinned_runs(self) -> list[int]:
+        return [kept.number for kept in self._parts.service.pinned.values()]
 
     def _ask(self, wish: AnalysisRequest) -> None:
         if self._asked is None and self._parts.service.ask(wish):
@@ -253,16 +271,19 @@ class AnalysisWiring(QObject):
     def _show(self, panel: AnalysisPanel, wish: AnalysisRequest, result: TaskResult) -> None:
         content = result.content
         if content is not None:
-            self._draw(panel, content, *self._moment(wish))
+            self._draw(panel, content, *self._moment(panel, wish))
             return
         shown = _Shown(result, None, 0, 0)
         if self._shown.get(panel.plot_id) != shown:
             self._shown[panel.plot_id] = shown
             panel.show_problem(f"Stopped before its end. {panel.hint}" if result.cancelled else result.problem)
 
-    def _moment(self, request: AnalysisRequest) -> tuple[int, int]:
+    def _moment(self, panel: AnalysisPanel, request: AnalysisRequest) -> tuple[int, int]:
         """How many tokens of a result are shown, and the step that this is."""
         tokens = len(request.tokens or ())
+        kept = self._parts.service.pinned.get(self._source_of(panel))
+        if kept is not None:
+            return tokens, tokens - (len(kept.info.tokens) - kept.info.continued)
         if not request.run:
             return tokens, 0
         end = tokens if self._step is None else min(tokens, self._given + self._step)
@@ -307,7 +328,7 @@ class AnalysisWiring(QObject):
         if time.monotonic() - self._asked_at >= _SAID_AFTER:
             status.set_message(result.problem or f"{self._title(asked.name)} is there.")
         # A run may have begun, or another model come, between the question and the answer.
-        if asked.run in (0, self._run):
+        if asked.run in (0, self._run, *self._pinned_runs()):
             self._results[asked] = result
         self._forget_unwanted()
         self._refresh()

@@ -172,6 +172,7 @@ class HistoryWiring(QObject):
         with self._store.one_step(text):
             if past.model is not None:
                 self._store.set_model(past.model)
+            self._store.set_batch(bool(info.rows))
             self._store.restore(text, prompt=info.prompt, generation=info.settings, hooks=past.hooks)
         what = f"prompt, generation settings and {plural(len(past.hooks), 'hook')}"
         self._window.status.set_message(f"Run {run} is set up again: {what}. Run it with Ctrl+R; Ctrl+Z takes it back.")

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, Signal, Slot
 
+from mi_crow_gui.document.hook_spec import CAPTURE
+from mi_crow_gui.document.plot_source import NEWEST, SIDES, follows
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
 from mi_crow_gui.plotdata.frame import side
+from mi_crow_gui.plotdata.frame_pair import FramePair, PairPreparation
 from mi_crow_gui.plotdata.scrubbing import frame_until
+from mi_crow_gui.wiring.plot_sources import Found, PlotSources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +45,8 @@ class PlotsWiring(QObject):
         self._board = board
         self._kinds = kinds
         self._frames: dict[str, Frame] = {}
-        self._shown: dict[str, Frame] = {}
+        self._shown: dict[str, Frame | FramePair] = {}
+        self._sources = PlotSources()
         self._inspected: dict[str, PlotPanel] = {}
         self._step: int | None = None
         self._scrubbed: dict[str, Frame | None] = {}
@@ -51,6 +56,9 @@ class PlotsWiring(QObject):
         board.tabRenameRequested.connect(self._on_board_tab_rename_requested)
         board.set_pinnable(True)
         board.plotPinRequested.connect(self._on_board_plot_pin_requested)
+        board.plotSourceRequested.connect(self._on_board_plot_source_requested)
+        board.plotOfferTaken.connect(self._on_board_plot_offer_taken)
+        parts.service.pinsChanged.connect(self._on_service_pins_changed)
         board.settingsChanged.connect(self._on_board_settings_changed)
         board.visibilityChanged.connect(self._on_board_visibility_changed)
         board.tokenSelected.connect(self._on_token_selected)
@@ -120,6 +128,32 @@ class PlotsWiring(QObject):
         if spec is not None:
             store.set_plot(replace(spec, site=store.workspace.selected_site if pinned else None))
 
+    @Slot(str, str)
+    def _on_board_plot_source_requested(self, plot_id: str, source: str) -> None:
+        """Let a plot show another run, or two."""
+        spec = self._spec(plot_id)
+        if spec is not None:
+            self._shown.pop(plot_id, None)
+            self._parts.store.set_plot(replace(spec, source=source))
+
+    @Slot(str)
+    def _on_board_plot_offer_taken(self, plot_id: str) -> None:
+        """Capture what is missing of both sides of the controllers, and run again."""
+        panel, store = self._board.panel(plot_id), self._parts.store
+        site = self._site_of(panel) if panel is not None else None
+        if site is None:
+            return
+        captured = {hook.stage for hook in store.workspace.hooks_at(site) if hook.kind == CAPTURE and hook.enabled}
+        with store.one_step(f"Capture both sides of {site or 'the model'}"):
+            for stage in ("before", "after"):
+                if stage not in captured:
+                    store.attach([site], stage=stage)
+        self._parts.window.action("run").trigger()
+
+    @Slot()
+    def _on_service_pins_changed(self) -> None:
+        self._refresh()
+
     @Slot(str)
     def _on_board_settings_changed(self, plot_id: str) -> None:
         self._shown.pop(plot_id, None)
@@ -169,9 +203,10 @@ class PlotsWiring(QObject):
         # What is on the screen belongs to an older run from now on, and says so until the new values arrive.
         self._prompt_tokens = len(info.tokens) - info.continued
         self._frames.clear()
-        self._shown.clear()
         for panel in (*self._board.panels(), *self._inspected.values()):
-            panel.mark_stale(f"run {info.number} is on its way")
+            if follows(self._source_of(panel)):
+                self._shown.pop(panel.plot_id, None)
+                panel.mark_stale(f"run {info.number} is on its way")
 
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
@@ -192,11 +227,12 @@ class PlotsWiring(QObject):
     def _refresh(self) -> None:
         """Ask for a drawing of every visible plot whose newest frame it has not asked for yet."""
         for panel in self._panels():
-            frame = self._frame_of(panel)
+            found = self._found(panel)
+            frame = found.frame
             if frame is None:
-                if panel.plot_id in self._shown:
-                    del self._shown[panel.plot_id]
-                    panel.clear()
+                if panel.plot_id in self._shown or found.reason:
+                    self._shown.pop(panel.plot_id, None)
+                    panel.set_missing(found.reason, found.offer)
                 panel.set_site(self._site_of(panel))
                 continue
             if self._shown.get(panel.plot_id) is frame:
@@ -204,7 +240,10 @@ class PlotsWiring(QObject):
             self._shown[panel.plot_id] = frame
             panel.set_site(frame.site)
             kind = self._kinds[panel.kind]
-            self._parts.drawings.ask(DrawingWish(panel.plot_id, frame, panel.settings(), kind.prepare))
+            prepare = kind.prepare
+            if isinstance(frame, FramePair):
+                prepare = PairPreparation(kind.prepare, kind.overlay, kind.compact)
+            self._parts.drawings.ask(DrawingWish(panel.plot_id, frame, panel.settings(), prepare))
         self.changed.emit()
 
     def _panels(self) -> list[PlotPanel]:
@@ -224,16 +263,32 @@ class PlotsWiring(QObject):
         own = spec.site if spec is not None else None
         return own if own is not None else self._parts.store.workspace.selected_site
 
-    def _frame_of(self, panel: PlotPanel) -> Frame | None:
-        site = self._site_of(panel)
-        return self.frame_at(site) if site is not None else None
+    def _source_of(self, panel: PlotPanel) -> str:
+        spec = self._spec(panel.plot_id)
+        return spec.source if spec is not None else NEWEST
+
+    def _found(self, panel: PlotPanel) -> Found:
+        """What a plot is to show by its site and its source."""
+        site, source = self._site_of(panel), self._source_of(panel)
+        if site is None:
+            return Found(None)
+        overlays = self._kinds[panel.kind].overlay is not None
+        if source == SIDES:
+            frames = [self._at_step(frame) for frame in self._frames.values() if frame.site == site]
+            shown = [frame for frame in frames if frame is not None]
+            return self._sources.sides(site, shown, self._parts.store.workspace.hooks_at(site), overlays)
+        if source != NEWEST:
+            return self._sources.pinned(source, site, self._parts.service.pinned, overlays)
+        return Found(self.frame_at(site))
 
     def frame_at(self, site: str) -> Frame | None:
         """The frame of a site that is to be shown; of one captured before and after its controllers, what went on."""
         found = [frame for frame in self._frames.values() if frame.site == site]
         if not found:
             return None
-        newest = max(found, key=lambda frame: side(frame.stage))
+        return self._at_step(max(found, key=lambda frame: side(frame.stage)))
+
+    def _at_step(self, newest: Frame) -> Frame | None:
         if self._step is None:
             return newest
         # The same object each time, so that a plot knows that it shows it already.
@@ -253,6 +308,8 @@ class PlotsWiring(QObject):
         panel, frame = self._panel(plot_id), self._shown.get(plot_id)
         # The plot may have been closed, or moved on to another site or run, while this was being prepared.
         if panel is None or frame is None or (drawing.run, drawing.site) != (frame.run, frame.site):
+            return
+        if drawing.frame.origin != frame.origin:
             return
         panel.show_drawing(drawing)
 

@@ -27,6 +27,10 @@ class AnalysisPanel(PlotPanel):
     def set_pinnable(self, pinnable: bool) -> None:
         """There is no site to stay with."""
 
+    def set_sources(self, sources: tuple[str, ...]) -> None:
+        """What is about the pinned runs, or about no run, is not told which to show."""
+        super().set_sources(sources if self.of_run() and not self.of_pins() else ())
+
     # ---- for the wiring --------------------------------------------------------------------------------------------
 
     def parameters(self) -> Parameters:
@@ -68,7 +72,9 @@ class AnalysisPanel(PlotPanel):
         return self.title
 
     def _when_words(self, drawing: Any) -> str:
-        return drawing.frame.origin or (f"run {drawing.run} · step {drawing.step}" if drawing.run else "")
+        if drawing.frame.origin or not drawing.run:
+            return str(drawing.frame.origin)
+        return f"{f'{self._source} · ' if self._source else ''}run {drawing.run} · step {drawing.step}"
 
     def _texts(self) -> tuple[str, ...]:
         """Texts of all tokens that are shown."""

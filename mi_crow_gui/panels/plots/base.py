@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from mi_crow_gui.document.formatting import count, plural
 from mi_crow_gui.document.hook_spec import new_id
+from mi_crow_gui.document.plot_source import NEWEST
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.colours import PlotColours, site_colour
+from mi_crow_gui.panels.plots.empty_page import EmptyPage
+from mi_crow_gui.panels.plots.source_menu import add_source_menu
 from mi_crow_gui.panels.plots.title_and_foot import FootLine, Swatch
 from mi_crow_gui.panels.site_label import SiteLabel
 from mi_crow_gui.panels.token_layout import readable_token
@@ -45,6 +47,8 @@ class PlotPanel(QWidget):
     closeRequested = Signal()
     exportRequested = Signal()
     pinRequested = Signal(bool)
+    sourceRequested = Signal(str)
+    offerTaken = Signal()
     readout = Signal(str)
 
     kind: ClassVar[str]
@@ -60,6 +64,9 @@ class PlotPanel(QWidget):
         self._token: int | None = None
         self._stale = ""
         self._pinnable = self._pinned = False
+        self._source = NEWEST
+        self._sources: tuple[str, ...] = ()
+        self._missing = self._empty_offer = ""
         self._colours = PlotColours.of(self.palette())
         self.setProperty("plotKind", self.kind)
         self.setProperty("site", "")
@@ -97,14 +104,8 @@ class PlotPanel(QWidget):
         buttons.addWidget(self._close)
         title.addLayout(buttons)
 
-        self._empty = QLabel()
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
-        self._empty.setMargin(2 * GRID)
-        self._empty.setTextFormat(Qt.TextFormat.PlainText)
-        self._empty.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-        self._empty.setBackgroundRole(QPalette.ColorRole.Base)
-        self._empty.setAutoFillBackground(True)
+        self._empty = EmptyPage()
+        self._empty.offerTaken.connect(self.offerTaken)
         self._stack = QStackedWidget()
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self._build())
@@ -170,6 +171,22 @@ class PlotPanel(QWidget):
         """Whether the plot stays with its site or follows the selection."""
         self._pinned = pinned
 
+    def set_sources(self, sources: tuple[str, ...]) -> None:
+        """Which runs the plot offers to show, for who listens to `sourceRequested`."""
+        self._sources = sources
+
+    def set_source(self, source: str) -> None:
+        """Which run the plot is about; what is shown of another disappears."""
+        if source != self._source:
+            self._source = source
+            self.clear()
+
+    def set_missing(self, sentence: str, offer: str = "") -> None:
+        """Show nothing and say why, with words for a button that helps; "" says what is usual."""
+        if (sentence, offer) != (self._missing, self._empty_offer) or self._drawing is not None:
+            self._missing, self._empty_offer = sentence, offer
+            self.clear()
+
     def set_site(self, site: str | None) -> None:
         """The site this plot is about; what is shown of another one disappears."""
         if site == self._site:
@@ -188,6 +205,7 @@ class PlotPanel(QWidget):
         if self._site != drawing.site:
             self._site = drawing.site
             self.setProperty("site", drawing.site)
+        self._missing = self._empty_offer = ""
         self._say_titles()
         if drawing.rows.values.size == 0:
             self._show_empty()
@@ -195,7 +213,7 @@ class PlotPanel(QWidget):
         self._draw(drawing)
         self._mark_token(self._token)
         stage = {"before": "before controllers", "input": "input"}.get(drawing.frame.stage, "")
-        note = " · ".join(words for words in (self._note(drawing), stage) if words)
+        note = " · ".join(words for words in (drawing.frame.about, self._note(drawing), stage) if words)
         self._foot.set_note(note)
         self.setAccessibleDescription(note)
         self._stack.setCurrentIndex(1)
@@ -338,6 +356,8 @@ class PlotPanel(QWidget):
             pin.setCheckable(True)
             pin.setChecked(self._pinned)
             pin.toggled.connect(self.pinRequested)
+        if len(self._sources) > 1:
+            add_source_menu(self._menu, self._sources, self._source, self.sourceRequested.emit)
         if self._drawing is not None and self._drawing.rows.samples > 1:
             samples = self._drawing.rows.samples
             inner = self._menu.addMenu(f"Prompt of the batch ({samples})")
@@ -380,12 +400,20 @@ class PlotPanel(QWidget):
         if self._drawing is not None:
             shape = " × ".join(map(str, self._drawing.frame.shape))
             text = f"{self._site or 'The model'} gave a tensor without values ({shape})."
+        elif self._missing:
+            text = self._missing
         elif self._site is None:
             text = "Select a module to see it here."
         else:
             text = f"Run the model to see {self._site or 'its output'} here."
         self._empty.setText(text)
+        self._empty.set_offer(self._empty_offer if self._missing else "")
         self._stack.setCurrentIndex(0)
+
+    def _blank_rows(self) -> int:
+        """How many of the rows shown are NaN only because they have no partner."""
+        rows = self._drawing.rows
+        return sum(rows.first <= place < rows.first + rows.count for place in self._drawing.frame.blank)
 
     def _dropped_words(self) -> str:
         dropped = self._drawing.frame.dropped

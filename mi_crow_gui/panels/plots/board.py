@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QInputDialog, QMenu, QTabWidget, QToolButton, QWidget
 
+from mi_crow_gui.document.plot_source import BOTH, KNOWN, NEWEST, RUN_A, RUN_B
 from mi_crow_gui.panels.plots.base import PlotPanel
 from mi_crow_gui.panels.plots.empty_board import EmptyBoard
 from mi_crow_gui.panels.plots.page import FULL, PlotPage
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 FIRST_TAB = "Plots"
 
 
+def sources_of(kind: PlotKind) -> tuple[str, ...]:
+    """Which runs a kind of plot can show."""
+    if kind.analysis:
+        return (NEWEST, RUN_A, RUN_B)
+    return tuple(source for source in KNOWN if source != BOTH or kind.overlay is not None)
+
+
 class PlotBoard(QTabWidget):
     """Shows the plots of the workspace and asks for changes; it keeps the widgets of plots that stay.
 
@@ -34,6 +42,8 @@ class PlotBoard(QTabWidget):
     plotAddRequested = Signal(str)
     plotExportRequested = Signal(str)
     plotPinRequested = Signal(str, bool)
+    plotSourceRequested = Signal(str, str)
+    plotOfferTaken = Signal(str)
     tabRenameRequested = Signal(str, str)
     settingsChanged = Signal(str)
     tokenSelected = Signal(int)
@@ -93,6 +103,7 @@ class PlotBoard(QTabWidget):
             if isinstance(panel, PlotPanel):
                 panel.set_options(spec.options)
                 panel.set_pinned(spec.site is not None)
+                panel.set_source(spec.source)
                 if spec.site is not None:
                     panel.set_site(spec.site)
         self._arrange(plots)
@@ -129,6 +140,7 @@ class PlotBoard(QTabWidget):
         self._pinnable = pinnable
         for panel in self.panels():
             panel.set_pinnable(pinnable)
+            panel.set_sources(sources_of(self._kinds[panel.kind]) if pinnable else ())
 
     def set_token(self, position: int | None) -> None:
         """Point at a token in every plot."""
@@ -153,6 +165,9 @@ class PlotBoard(QTabWidget):
         panel.exportRequested.connect(lambda: self.plotExportRequested.emit(plot_id))
         panel.set_pinnable(self._pinnable)
         panel.pinRequested.connect(lambda pinned: self.plotPinRequested.emit(plot_id, pinned))
+        panel.sourceRequested.connect(lambda source: self.plotSourceRequested.emit(plot_id, source))
+        panel.offerTaken.connect(lambda: self.plotOfferTaken.emit(plot_id))
+        panel.set_sources(sources_of(kind) if self._pinnable else ())
         panel.settingsChanged.connect(lambda: self.settingsChanged.emit(plot_id))
         panel.tokenSelected.connect(self.tokenSelected)
         panel.tokenHovered.connect(self.tokenHovered)

@@ -51,6 +51,9 @@ class ExperimentPanel(PlotPanel):
     def set_pinnable(self, pinnable: bool) -> None:
         """There is no site to stay with."""
 
+    def set_sources(self, sources: tuple[str, ...]) -> None:
+        """There is no run to choose."""
+
     # ---- for the wiring --------------------------------------------------------------------------------------------
 
     def set_options(self, options: Iterable[tuple[str, str]]) -> None:  # noqa: D102 - of the base

@@ -76,7 +76,7 @@ class HeatmapPanel(PlotPanel):
         words = [
             f"{plural(rows.count, rows.row)} × {plural(rows.columns, rows.column)}",
             drawing.frame.dtype,
-            self.not_finite_words(extent.nan, extent.infinite),
+            self.not_finite_words(extent.nan - self._blank_rows() * rows.columns, extent.infinite),
             self._dropped_words(),
         ]
         return " · ".join(word for word in words if word)

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, Qt
 
 from mi_crow_gui.document.formatting import count, number
 from mi_crow_gui.panels.plots.axes import ValueAxis
 from mi_crow_gui.panels.plots.base import PlotPanel
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colours import site_colour
-from mi_crow_gui.plotdata.histogram import HistogramDrawing, HistogramSettings, prepare_histogram
+from mi_crow_gui.plotdata.histogram import (
+    HistogramDrawing,
+    HistogramSettings,
+    prepare_histogram,
+    prepare_histogram_pair,
+)
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.scale import MIN_MAX, PERCENTILE
 
@@ -40,9 +45,11 @@ class HistogramPanel(PlotPanel):
         value.set_name("value")
         self._canvas = PlotCanvas(value, self._counts)
         self._steps = pg.PlotCurveItem(antialias=False)
+        self._other = pg.PlotCurveItem(antialias=False)
         self._zero = pg.InfiniteLine(pos=0, angle=90, movable=False)
         self._canvas.addItem(self._zero)
         self._canvas.addItem(self._steps)
+        self._canvas.addItem(self._other)
         self._canvas.hovered.connect(self._on_canvas_hovered)
         self._canvas.fitRequested.connect(self.fit)
         self._recolour(self._colours)
@@ -54,7 +61,10 @@ class HistogramPanel(PlotPanel):
             self._canvas.fit(self._area(self._drawing))
 
     def _draw(self, drawing: HistogramDrawing) -> None:
-        heights = self._heights(drawing)
+        heights = self._heights(drawing.counts)
+        self._other.setVisible(drawing.other is not None)
+        if drawing.other is not None:
+            self._other.setData(drawing.edges, self._heights(drawing.other), stepMode="center")
         self._steps.setData(drawing.edges, heights, stepMode="center", fillLevel=self._floor())
         self._colour_steps(drawing)
         log = self._settings.log_counts
@@ -62,17 +72,18 @@ class HistogramPanel(PlotPanel):
         self._counts.setLogMode(log)
         self._canvas.show_all(self._area(drawing))
 
-    def _heights(self, drawing: HistogramDrawing) -> np.ndarray:
+    def _heights(self, counts: np.ndarray) -> np.ndarray:
         if not self._settings.log_counts:
-            return drawing.counts.astype(np.float64)
-        return np.asarray(np.log10(np.maximum(drawing.counts, _HALF)))
+            return counts.astype(np.float64)
+        return np.asarray(np.log10(np.maximum(counts, _HALF)))
 
     def _floor(self) -> float:
         return float(np.log10(_HALF)) if self._settings.log_counts else 0.0
 
     def _area(self, drawing: HistogramDrawing) -> QRectF:
         floor = self._floor()
-        tall = 1.05 * (float(self._heights(drawing).max()) - floor) or 1.0
+        highest = max(int(counts.max()) for counts in (drawing.counts, drawing.other) if counts is not None)
+        tall = 1.05 * (float(self._heights(np.array([highest]))[0]) - floor) or 1.0
         return QRectF(drawing.edges[0], floor, drawing.edges[-1] - drawing.edges[0], tall)
 
     def _note(self, drawing: HistogramDrawing) -> str:
@@ -85,6 +96,7 @@ class HistogramPanel(PlotPanel):
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)
         self._zero.setPen(pg.mkPen(colours.grid))
+        self._other.setPen(pg.mkPen(colours.text, width=1, style=Qt.PenStyle.DashLine))
         if self._drawing is not None:
             self._colour_steps(self._drawing)
 
@@ -108,7 +120,18 @@ class HistogramPanel(PlotPanel):
             return
         place = min(int(np.searchsorted(drawing.edges, at.x(), side="right")) - 1, len(drawing.counts) - 1)
         low, high = number(drawing.edges[place]), number(drawing.edges[place + 1])
-        self._point_at(f"{low} to {high} · {count(drawing.counts[place])} values")
+        text = f"{low} to {high} · {count(drawing.counts[place])} values"
+        if drawing.other is not None:
+            text += f" (dashed {count(drawing.other[place])})"
+        self._point_at(text)
 
 
-KIND = PlotKind("histogram", "Histogram", prepare_histogram, HistogramPanel, order=30)
+KIND = PlotKind(
+    "histogram",
+    "Histogram",
+    prepare_histogram,
+    HistogramPanel,
+    order=30,
+    overlay=prepare_histogram_pair,
+    compact=True,
+)

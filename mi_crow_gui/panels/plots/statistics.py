@@ -83,4 +83,4 @@ class StatisticsPanel(PlotPanel):
         self._add_switch(menu, "Leave out the first token", "hide_first")
 
 
-KIND = PlotKind("statistics", "Statistics", prepare_statistics, StatisticsPanel, order=40)
+KIND = PlotKind("statistics", "Statistics", prepare_statistics, StatisticsPanel, order=40, compact=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
@@ -17,7 +17,17 @@ from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colours import site_colour
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.line import thinned
-from mi_crow_gui.plotdata.trace import CHANNEL, LARGEST, MEAN, NORM, RMS, TraceDrawing, TraceSettings, prepare_trace
+from mi_crow_gui.plotdata.trace import (
+    CHANNEL,
+    LARGEST,
+    MEAN,
+    NORM,
+    RMS,
+    TraceDrawing,
+    TraceSettings,
+    prepare_trace,
+    prepare_trace_pair,
+)
 
 if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.colours import PlotColours
@@ -43,10 +53,11 @@ class TracePanel(PlotPanel):
         self._outdated = False
         self._ink = QColor()
         self._line = pg.PlotCurveItem(antialias=False, connect="finite")
+        self._other = pg.PlotCurveItem(antialias=False, connect="finite")
         self._dots = pg.ScatterPlotItem(size=5, pxMode=True)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.setVisible(False)
-        for item in (self._line, self._dots, self._cursor):
+        for item in (self._other, self._line, self._dots, self._cursor):
             self._canvas.addItem(item)
         self._canvas.viewChanged.connect(self._on_canvas_view_changed)
         self._canvas.hovered.connect(self._on_canvas_hovered)
@@ -77,7 +88,7 @@ class TracePanel(PlotPanel):
         rows = drawing.rows
         words = [
             f"token 0 has {drawing.first_ratio:,.0f} × the median" if drawing.first_ratio >= _MUCH else "",
-            self.not_finite_words(drawing.nan, drawing.infinite),
+            self.not_finite_words(drawing.nan - self._blank_rows(), drawing.infinite),
             self._dropped_words(),
             f"{drawing.title} of {plural(rows.count, rows.row)}",
             drawing.frame.dtype,
@@ -94,6 +105,7 @@ class TracePanel(PlotPanel):
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)
         self._cursor.setPen(pg.mkPen(colours.accent))
+        self._other.setPen(pg.mkPen(colours.text, width=1, style=Qt.PenStyle.DashLine))
         if self._drawing is not None:
             self._colour_line(self._drawing)
 
@@ -137,6 +149,10 @@ class TracePanel(PlotPanel):
         width = max(1, int(self._canvas.view.width() * self._canvas.devicePixelRatioF()))
         x, y = thinned(drawing.drawn, drawing.rows.first, left, right, width)
         self._line.setData(x, y)
+        if drawing.other is not None:
+            self._other.setData(*thinned(drawing.other, drawing.rows.first, left, right, width))
+        elif self._other.xData is not None and len(self._other.xData):
+            self._other.setData([], [])
         self._outdated = False
         # Dots cost as much as all the rest, and come when the run rests.
         dots = len(x) <= _DOTS and not drawing.frame.live
@@ -163,6 +179,9 @@ class TracePanel(PlotPanel):
         drawing = self._drawing
         value = drawing.measured[position - drawing.rows.first]
         text = f"{self._token_words(position)} · {drawing.title} {value}"
+        place = position - drawing.rows.first
+        if drawing.other is not None and place < len(drawing.other):
+            text += f" (dashed {drawing.other[place]})"
         self._point_at(text, position if drawing.rows.row == "token" else NO_TOKEN)
 
     def _on_canvas_clicked(self, at: QPointF) -> None:
@@ -174,4 +193,4 @@ class TracePanel(PlotPanel):
         self._move_token(by)
 
 
-KIND = PlotKind("trace", "Trace", prepare_trace, TracePanel, order=20)
+KIND = PlotKind("trace", "Trace", prepare_trace, TracePanel, order=20, overlay=prepare_trace_pair)
