@@ -111,6 +111,11 @@ class CompareRunsPanel(AnalysisPanel):
             self._show_numbers(self._drawing)
             self._foot.set_note(self._note(self._drawing))
 
+    def mark_stale(self, reason: str) -> None:
+        """A new run changes nothing about two that are pinned; its own settings do."""
+        outdated = self._drawing is not None and self._drawing.settings != self._settings
+        super().mark_stale(reason if outdated else "")
+
     # ---- of the base -----------------------------------------------------------------------------------------------
 
     def _draw(self, drawing: RunComparisonDrawing) -> None:

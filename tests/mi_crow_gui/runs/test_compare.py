@@ -197,6 +197,17 @@ def test_pins_moved_to_other_runs_are_compared_anew_and_nothing_old_is_shown(run
     assert panel.drawing is None
 
 
+def test_a_comparison_stays_current_while_other_runs_come_and_go(runs: Runs) -> None:
+    runs.run(FIRST)
+    runs.run(SECOND)
+    runs.driver.act("compareRuns")
+    panel = runs.compared()
+    before = panel.drawing
+    runs.run("violin harbor seven")
+    assert not panel.stale
+    assert panel.drawing is before
+
+
 def test_without_two_runs_there_is_nothing_to_compare(runs: Runs) -> None:
     assert not runs.window.findChild(QAction, "compareRuns").isEnabled()
     runs.run(FIRST)
