@@ -59,6 +59,8 @@ class RunInfo:
         Tokens and text of every prompt of a batch; empty for a single prompt.
     spans
         Columns of each row, before anything is generated, that hold its tokens: the others are padding.
+    batch
+        Whether each line of `prompt` was taken for a prompt of its own, be it a single one.
     """
 
     number: int
@@ -70,6 +72,7 @@ class RunInfo:
     rows: tuple[TokenSequence, ...] = ()
     texts: tuple[str, ...] = ()
     spans: tuple[range, ...] = ()
+    batch: bool = False
 
     @property
     def prompts(self) -> tuple[TokenSequence, ...]:
@@ -86,7 +89,9 @@ class RunInfo:
         if not self.rows:
             return self
         number = max(0, min(number, len(self.rows) - 1))
-        return replace(self, prompt=self.texts[number], tokens=self.rows[number], rows=(), texts=(), spans=())
+        return replace(
+            self, prompt=self.texts[number], tokens=self.rows[number], rows=(), texts=(), spans=(), batch=False
+        )
 
 
 @dataclass(frozen=True, slots=True)

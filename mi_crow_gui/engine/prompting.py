@@ -51,6 +51,7 @@ def prompted(opened: OpenedModel, request: RunRequest) -> tuple[RunInfo, TokenBa
         rows if several else (),
         texts if several else (),
         batch.spans if several else (),
+        request.batch,
     )
     return info, batch
 

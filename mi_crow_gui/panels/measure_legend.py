@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -15,45 +15,58 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.token_strip import TokenStrip
 
 _BAR = 8 * GRID
+_LONGEST = 40
 
 
 class MeasureLegend(QWidget):
-    """Belongs to a token strip; takes no room while that has no measure."""
+    """Belongs to a token strip; takes no room while that has no measure and there is nothing to say about it."""
 
     def __init__(self, strip: TokenStrip, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._strip = strip
-        self._words = ("", "", "")
+        self._low = self._high = self._about = self._missing = ""
+        self.setObjectName("tokenLegend")
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self.setVisible(False)
 
-    def set_measure(self, name: str, unit: str = "") -> None:
-        """Describe the strip's measure; "" hides the legend."""
+    def set_measure(self, name: str, unit: str = "", about: str = "", missing: str = "") -> None:
+        """Describe the strip's measure: its range with its unit, and what it is of; or say why there is none."""
         limits = self._strip.measure_range if name else None
-        if limits is None:
+        self._missing = missing if limits is None else ""
+        if limits is None and not missing:
             self.setVisible(False)
             return
-        low, high = (formatting.number(limit) for limit in limits)
-        self._words = (f"{name}, {unit}" if unit else name, low, high)
-        self.setAccessibleName(f"Tokens are coloured by {self._words[0]}, {low} to {high}")
+        self._about = about
+        if limits is not None:
+            low, high = (formatting.number(limit) for limit in limits)
+            self._low, self._high = low, f"{high} {unit}".rstrip()
+            what = " ".join(words for words in (name, about) if words)
+            what = f"{what}, {unit}" if unit else what
+            self.setAccessibleName(f"Tokens are coloured by {what}, {low} to {high}")
+            self.setToolTip(f"{what[:1].upper()}{what[1:]}: from {low} (faint) to {high} (strong)")
+        else:
+            self.setAccessibleName(f"Tokens are not coloured: {missing}")
+            self.setToolTip(missing)
         self.setVisible(True)
         self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
-        text = sum(self.fontMetrics().horizontalAdvance(word) + GRID for word in self._words)
-        return QSize(text + _BAR, max(3 * GRID, self.fontMetrics().height()))
+        words = [self._missing] if self._missing else [self._low, self._high, self._short()]
+        text = sum(self.fontMetrics().horizontalAdvance(word) + GRID for word in words if word)
+        return QSize(text + (0 if self._missing else _BAR), max(3 * GRID, self.fontMetrics().height()))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
         painter = QPainter(self)
         metrics = painter.fontMetrics()
         baseline = (self.height() + metrics.ascent() - metrics.descent()) // 2
-        name, low, high = self._words
+        if self._missing:
+            painter.setPen(muted(self.palette()))
+            painter.drawText(0, baseline, metrics.elidedText(self._missing, Qt.TextElideMode.ElideRight, self.width()))
+            return
         painter.setPen(self.palette().windowText().color())
-        x = 0
-        for word in (name, low):
-            painter.drawText(x, baseline, word)
-            x += metrics.horizontalAdvance(word) + GRID
+        painter.drawText(0, baseline, self._low)
+        x = metrics.horizontalAdvance(self._low) + GRID
         gradient = QLinearGradient(x, 0, x + _BAR, 0)
         gradient.setColorAt(0, self._strip.chip_colour(0))
         gradient.setColorAt(1, self._strip.chip_colour(1))
@@ -61,4 +74,10 @@ class MeasureLegend(QWidget):
         painter.setBrush(gradient)
         painter.drawRect(x, (self.height() - GRID) // 2, _BAR, GRID)
         painter.setPen(self.palette().windowText().color())
-        painter.drawText(x + _BAR + GRID, baseline, high)
+        x += _BAR + GRID
+        painter.drawText(x, baseline, self._high)
+        painter.setPen(muted(self.palette()))
+        painter.drawText(x + metrics.horizontalAdvance(self._high) + GRID, baseline, self._short())
+
+    def _short(self) -> str:
+        return formatting.elide_middle(self._about, _LONGEST)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
 _MOST_LINES = 4
+_HINT = "Type a prompt, then Run or Generate"
 
 
 class PromptEdit(QPlainTextEdit):
@@ -16,7 +17,8 @@ class PromptEdit(QPlainTextEdit):
         super().__init__(parent)
         self.setObjectName("promptEdit")
         self.setAccessibleName("Prompt")
-        self.setPlaceholderText("Type a prompt, then Run or Generate")
+        self._batch = False
+        self.set_hint(_HINT)
         self.setTabChangesFocus(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -32,6 +34,18 @@ class PromptEdit(QPlainTextEdit):
         cursor.insertText(text)
         cursor.setPosition(min(place, len(self.toPlainText())))
         self.setTextCursor(cursor)
+
+    def set_batch(self, batch: bool) -> None:
+        """Whether each line is a prompt of its own; then lines are not wrapped, so that one stays one."""
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap if batch else QPlainTextEdit.LineWrapMode.WidgetWidth)
+        self._batch = batch
+        self.set_hint(self._hint)
+        self.updateGeometry()
+
+    def set_hint(self, text: str) -> None:
+        """What the empty field says."""
+        self._hint = text
+        self.setPlaceholderText(f"One prompt a line. {text}" if self._batch else text)
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
         lines = min(self._lines(), _MOST_LINES)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
@@ -19,16 +21,31 @@ from PySide6.QtWidgets import (
 )
 
 from core_hooks.model.tokens import GenerationSettings
+from mi_crow_gui.document.formatting import plural
+from mi_crow_gui.document.prompts import blank_lines, lines_of
+from mi_crow_gui.document.workspace import CHANGE, LOSS, NORM, PROBABILITY
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.measure_legend import MeasureLegend
 from mi_crow_gui.panels.prompt_edit import PromptEdit
+from mi_crow_gui.panels.token_layout import TokenRow
 from mi_crow_gui.panels.token_strip import TokenStrip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LARGEST = 2**31 - 1
+_MEASURES = (
+    (LOSS, "Loss", "How surprising each token was given those before it: minus the log of its probability, in nats"),
+    (PROBABILITY, "Probability", "What the model gave each token given those before it, 0 to 1"),
+    (NORM, "Norm", "How long the values of each token are at the selected module (L2 norm)"),
+    (
+        CHANGE,
+        "Change",
+        "How far the values of each token at the selected module are from those of the run pinned as A,\n"
+        "else of the run before (L2 norm of the difference), where both begin with the same text",
+    ),
+)
 _LOW_WINDOW = 100 * GRID
 
 
@@ -36,7 +53,10 @@ class PromptPanel(QWidget):
     """Says what the user typed and chose; `set_*` shows what is so, and emits nothing."""
 
     promptChanged = Signal(str)
+    batchChanged = Signal(bool)
     generationChanged = Signal(object)  # GenerationSettings
+    measureChosen = Signal(str)
+    promptSelected = Signal(int)
     tokenHovered = Signal(int)
     tokenSelected = Signal(int)
 
@@ -72,7 +92,24 @@ class PromptPanel(QWidget):
         self._seed = QSpinBox()
         self._seed.setRange(0, _LARGEST)
         self._seed.setMaximumWidth(12 * GRID)
+        self._batch = QCheckBox("Batch")
+        self._batch.setObjectName("promptBatch")
+        self._batch.setAccessibleName("Batch: one prompt a line")
+        self._batch.setToolTip(
+            "Take each line for a prompt of its own; they go through the model together.\n"
+            "File › Load prompts reads them from a text file."
+        )
+        self._batch.toggled.connect(self._on_batch_toggled)
+        self._measure = QComboBox()
+        self._measure.setObjectName("tokenMeasure")
+        self._measure.setAccessibleName("Colour tokens by")
+        for measure, words, tip in _MEASURES:
+            self._measure.addItem(words, measure)
+            self._measure.setItemData(self._measure.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self._measure.setToolTip("What the colour of the tokens stands for")
+        self._measure.activated.connect(self._on_measure_activated)
         self._strip = TokenStrip()
+        self._strip.promptSelected.connect(self.promptSelected)
         self._strip.tokenHovered.connect(self.tokenHovered)
         self._strip.tokenSelected.connect(self.tokenSelected)
         self._legend = MeasureLegend(self._strip)
@@ -88,7 +125,14 @@ class PromptPanel(QWidget):
         self._temperature.valueChanged.connect(self._on_settings_changed)
         self._seed.valueChanged.connect(self._on_settings_changed)
 
-        settings.addWidget(self._legend)
+        settings.addWidget(self._batch)
+        colours = QWidget()
+        row = QHBoxLayout(colours)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID)
+        row.addWidget(self._measure)
+        row.addWidget(self._legend)
+        settings.addWidget(colours)
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
@@ -134,22 +178,52 @@ class PromptPanel(QWidget):
 
     def set_placeholder(self, text: str) -> None:
         """What the empty field says."""
-        self._edit.setPlaceholderText(text)
+        self._edit.set_hint(text)
+
+    def set_batch(self, batch: bool) -> None:
+        """Show whether each line is a prompt of its own."""
+        self._showing = True
+        self._batch.setChecked(batch)
+        self._showing = False
+        self._edit.set_batch(batch)
+        self._count_prompts()
 
     def set_tokens(self, texts: Sequence[str], special: Sequence[bool] = (), prompt_length: int | None = None) -> None:
-        """Show the tokens of the newest run; those from `prompt_length` on were generated."""
-        self._strip.set_tokens(texts, special, prompt_length)
+        """Show the tokens of one prompt; those from `prompt_length` on were generated."""
+        self.set_prompts((TokenRow(tuple(texts), tuple(special), prompt_length),))
+
+    def set_prompts(self, rows: Sequence[TokenRow]) -> None:
+        """Show the tokens of the newest run, a row for each prompt of a batch."""
+        self._strip.set_prompts(rows)
         if self._strip.measure_range is None:
             self._legend.set_measure("")
 
-    def set_measure(self, name: str, values: Sequence[float] = (), unit: str = "") -> None:
-        """Colour the tokens by a measure, such as ("loss", losses, "nats"); "" takes the colours away."""
+    def set_measure_choice(self, measure: str) -> None:
+        """Show by what the tokens are to be coloured."""
+        self._measure.setCurrentIndex(max(0, self._measure.findData(measure)))
+
+    def set_measure(
+        self,
+        name: str,
+        values: Sequence[float] | Sequence[Sequence[float]] = (),
+        unit: str = "",
+        about: str = "",
+        missing: str = "",
+    ) -> None:
+        """Colour the tokens by a measure, such as ("Loss", losses, "nats"), of a batch a sequence for each prompt.
+
+        An empty name takes the colours away; `missing` says why there are none. `about` is what the measure is of.
+        """
         self._strip.set_measure(name, values, unit)
-        self._legend.set_measure(name, unit)
+        self._legend.set_measure(name, unit, about, missing)
 
     def select_token(self, token: int) -> None:
-        """Select a token; -1 selects none."""
+        """Select a token of the selected prompt; -1 selects none."""
         self._strip.set_selected(token)
+
+    def select_prompt(self, number: int) -> None:
+        """Select a prompt of the batch."""
+        self._strip.set_prompt(number)
 
     def focus_prompt(self) -> None:
         """Let the user type a prompt."""
@@ -182,9 +256,28 @@ class PromptPanel(QWidget):
     # Handlers
 
     def _on_edit_changed(self) -> None:
+        self._count_prompts()
         if not self._showing:
             self._show_hint()
             self.promptChanged.emit(self._edit.toPlainText())
+
+    def _on_batch_toggled(self, on: bool) -> None:
+        if not self._showing:
+            self.set_batch(on)
+            self.batchChanged.emit(on)
+
+    def _on_measure_activated(self, index: int) -> None:
+        self.measureChosen.emit(self._measure.itemData(index))
+
+    def _count_prompts(self) -> None:
+        """Beside the switch: how many prompts there are, and how many lines are none."""
+        words = "Batch"
+        if self._batch.isChecked():
+            text = self._edit.toPlainText()
+            blank = blank_lines(text)
+            words += f" · {plural(len(lines_of(text)), 'prompt')}"
+            words += f", {plural(blank, 'blank line')} left out" if blank else ""
+        self._batch.setText(words)
 
     def _on_settings_changed(self) -> None:
         if self._showing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect
@@ -29,6 +30,20 @@ def readable_token(text: str) -> str:
     # Spaces within a token separate words and can be seen as they are.
     shown = re.sub(r"(?<=[^\s␣])␣(?=[^\s␣])", " ", shown)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """The tokens of one prompt; those from `prompt_length` on were generated (None: none was).
+
+    `before` and `after` count the padding on either side.
+    """
+
+    texts: tuple[str, ...]
+    special: tuple[bool, ...] = ()
+    prompt_length: int | None = None
+    before: int = 0
+    after: int = 0
 
 
 class TokenLayout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QFontMetrics,
@@ -14,14 +14,16 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QSizePolicy, QToolTip, QWidget
 
 from mi_crow_gui.document import formatting
-from mi_crow_gui.panels.look import GRID, fixed_font, ink_on, mix, muted
-from mi_crow_gui.panels.token_layout import ROW_STEP, TokenLayout
+from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.panels.token_chip import Chip, chip_colour
+from mi_crow_gui.panels.token_layout import ROW_STEP, TokenRow
+from mi_crow_gui.panels.token_lines import TokenLines
+from mi_crow_gui.panels.token_paragraph import TokenParagraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,17 +31,19 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QColor
 
 _EMPTY = "Run the prompt to see its tokens here."
-_MOVES = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+_INSET = 2  # room for the frame around the selected chip
 
 
 class TokenStrip(QAbstractScrollArea):
-    """Chips that wrap in up to three rows, then scroll.
+    """Chips of one prompt, which wrap in a few rows, or of a batch, a line each; what does not fit is scrolled to.
 
     Arrow keys, Home and End move the selection; a generated token has a bar under it, a special one a dashed frame.
+    Positions in signals are those in the selected prompt.
     """
 
     tokenHovered = Signal(int)  # -1 when the mouse leaves
     tokenSelected = Signal(int)
+    promptSelected = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,54 +56,71 @@ class TokenStrip(QAbstractScrollArea):
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
-        self._most_rows = 3
         self.viewport().setMouseTracking(True)
         self.viewport().setAutoFillBackground(False)
-        self._texts: tuple[str, ...] = ()
-        self._special: tuple[bool, ...] = ()
-        self._prompt_length = 0
-        self._measure_name = ""
-        self._measure_unit = ""
-        self._values: tuple[float, ...] = ()
+        self._most_rows = 3
+        self._rows: tuple[TokenRow, ...] = (TokenRow(()),)
+        self._measure_name = self._measure_unit = ""
+        self._values: tuple[Sequence[float], ...] = ()
         self._low, self._high = 0.0, 0.0
-        self._selected = -1
-        self._hovered = -1
-        self._layout = TokenLayout(QFontMetrics(fixed_font()).horizontalAdvance)
+        self._prompt = 0
+        self._selected = self._hovered = -1
         self.setFont(fixed_font())
+        self._make_layouts()
 
     # Setters
 
     def set_tokens(self, texts: Sequence[str], special: Sequence[bool] = (), prompt_length: int | None = None) -> None:
-        """Show these tokens; those from `prompt_length` on were generated. A measure that no longer fits is dropped."""
-        grew = tuple(texts[: len(self._texts)]) == self._texts
+        """Show the tokens of one prompt; see `set_prompts`."""
+        self.set_prompts((TokenRow(tuple(texts), tuple(special), prompt_length),))
+
+    def set_prompts(self, rows: Sequence[TokenRow]) -> None:
+        """Show the tokens of one prompt or of a batch.
+
+        What grew at the end keeps its selection and its measure; otherwise both are dropped.
+        """
+        rows = tuple(rows) or (TokenRow(()),)
+        before, self._rows = self._rows, rows
+        grew = len(rows) == len(before) and all(
+            row.texts[: len(old.texts)] == old.texts for row, old in zip(rows, before, strict=True)
+        )
         bar = self.verticalScrollBar()
-        follows = grew and bool(self._texts) and self._selected < 0 and bar.value() >= bar.maximum()
-        known = len(self._texts)
-        self._texts, self._special = tuple(texts), tuple(special)
-        self._prompt_length = len(self._texts) if prompt_length is None else prompt_length
+        follows = grew and not self._batch and bool(before[0].texts) and self._selected < 0
+        follows = follows and bar.value() >= bar.maximum()
         if not grew:
             self._values = ()
             self._selected = self._hovered = -1
-        self._arrange(known if grew else 0)
+        self._prompt = min(self._prompt, len(rows) - 1)
+        self._arrange(len(before[0].texts) if grew and not self._batch else 0)
         if follows:
             bar.setValue(bar.maximum())
         elif not grew:
             bar.setValue(0)
+            self.horizontalScrollBar().setValue(0)
         self._describe()
 
-    def set_measure(self, name: str, values: Sequence[float], unit: str = "") -> None:
-        """Colour each token by its value; NaN stays uncoloured. An empty `name` takes the colours away."""
+    def set_measure(self, name: str, values: Sequence[float] | Sequence[Sequence[float]], unit: str = "") -> None:
+        """Colour each token by its value, given a sequence for each prompt of a batch; NaN stays uncoloured.
+
+        An empty `name` takes the colours away.
+        """
         self._measure_name, self._measure_unit = name, unit
-        self._values = tuple(float(value) for value in values) if name else ()
-        finite = [value for value in self._values if math.isfinite(value)]
+        nested = bool(len(values)) and not isinstance(values[0], (int, float))
+        self._values = tuple(values if nested else (values,)) if name else ()  # type: ignore[arg-type]
+        finite = [value for row in self._values for value in row if math.isfinite(value)]
         self._low, self._high = (min(finite), max(finite)) if finite else (0.0, 0.0)
         self.viewport().update()
         self._describe()
 
     def set_selected(self, token: int) -> None:
-        """Select a token without emitting; -1 selects none."""
-        self._selected = token if 0 <= token < len(self._texts) else -1
+        """Select a token of the selected prompt without emitting; -1 selects none."""
+        self._selected = token if 0 <= token < len(self._row.texts) else -1
         self._show_selected()
+
+    def set_prompt(self, number: int) -> None:
+        """Select a prompt of the batch without emitting; the token at the same position stays selected."""
+        self._prompt = max(0, min(number, len(self._rows) - 1))
+        self.set_selected(self._selected)
 
     def set_most_rows(self, rows: int) -> None:
         """How many rows are shown before the strip scrolls."""
@@ -111,28 +132,52 @@ class TokenStrip(QAbstractScrollArea):
 
     @property
     def selected(self) -> int:
-        """The selected token, -1 for none."""
+        """The selected token of the selected prompt, -1 for none."""
         return self._selected
+
+    @property
+    def prompt(self) -> int:
+        """The selected prompt of the batch."""
+        return self._prompt
 
     @property
     def measure_range(self) -> tuple[float, float] | None:
         """Smallest and largest value of the measure, None without one."""
-        return (self._low, self._high) if self._values else None
+        return (self._low, self._high) if any(map(len, self._values)) else None
 
     def chip_colour(self, share: float) -> QColor:
         """Background of a chip whose value lies at this share (0 to 1) of the measure's range."""
-        palette = self.palette()
-        return mix(palette.base().color(), palette.highlight().color(), 0.08 + 0.77 * share)
+        return chip_colour(self.palette(), share)
 
-    def description(self, token: int) -> str:
+    def description(self, token: int, prompt: int | None = None) -> str:
         """A token in words: its place, its text, its value."""
-        kind = "special token" if self._is_special(token) else "token"
-        place = f"{'generated ' if token >= self._prompt_length else ''}{kind} {token} of {len(self._texts)}"
-        text = f"{place}: {self._layout.labels[token]}"
-        if token < len(self._values):
+        number = self._prompt if prompt is None else prompt
+        row = self._rows[number]
+        kind = "special token" if _at(row.special, token) else "token"
+        place = f"{'generated ' if self._is_generated(row, token) else ''}{kind} {token} of {len(row.texts)}"
+        place = f"prompt {number + 1}, {place}" if self._batch else place
+        text = f"{place}: {self._layout.label(number, token)}"
+        value = self._value(number, token)
+        if value is not None:
             unit = f" {self._measure_unit}" if self._measure_unit else ""
-            text += f"\n{self._measure_name} {formatting.number(self._values[token])}{unit}"
+            text += f"\n{self._measure_name} {formatting.number(value)}{unit}"
         return text
+
+    def chip(self, prompt: int, token: int) -> Chip:
+        """What is to be seen of a token."""
+        row, value = self._rows[prompt], self._value(prompt, token)
+        share = math.nan
+        if value is not None and math.isfinite(value):
+            share = (value - self._low) / (self._high - self._low) if self._high > self._low else 0.0
+        selected = (prompt, token) == (self._prompt, self._selected)
+        return Chip(
+            self._layout.label(prompt, token),
+            share,
+            _at(row.special, token),
+            self._is_generated(row, token),
+            selected,
+            selected and self.hasFocus(),
+        )
 
     # Qt
 
@@ -141,7 +186,8 @@ class TokenStrip(QAbstractScrollArea):
 
     def heightForWidth(self, width: int) -> int:  # noqa: D102
         rows = max(1, self._layout.rows_within(width - GRID // 2, self._most_rows))
-        return rows * ROW_STEP + GRID // 2
+        wide = self._layout.width > width - GRID // 2
+        return rows * ROW_STEP + GRID // 2 + (self.horizontalScrollBar().sizeHint().height() if wide else 0)
 
     def sizeHint(self) -> QSize:  # noqa: D102
         return QSize(40 * GRID, self.heightForWidth(max(self.width(), 20 * GRID)))
@@ -156,46 +202,49 @@ class TokenStrip(QAbstractScrollArea):
     def changeEvent(self, event: QEvent) -> None:  # noqa: D102
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._layout = TokenLayout(QFontMetrics(self.font()).horizontalAdvance)
+            self._make_layouts()
             self._arrange()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if not self._texts:
+        if not any(row.texts for row in self._rows):
             painter.setPen(self.palette().placeholderText().color())
             painter.drawText(self.viewport().rect(), Qt.AlignmentFlag.AlignVCenter, _EMPTY)
             return
-        offset = self.verticalScrollBar().value()
-        area = event.rect().translated(0, offset)
-        painter.translate(2, 2 - offset)
-        for token in self._layout.row_tokens(area.top() // ROW_STEP, area.bottom() // ROW_STEP):
-            self._paint_chip(painter, token)
+        offset = self._offset()
+        painter.translate(offset)
+        area, left = event.rect().translated(-offset), self.horizontalScrollBar().value()
+        self._layout.paint(painter, area, self.palette(), self.chip, self._prompt, left)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102
-        self._hover(self._token_at(event.position().toPoint()))
+        prompt, token = self._at(event.position().toPoint())
+        self._hover(token if prompt == self._prompt else -1)
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: D102
         self._hover(-1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
-        token = self._token_at(event.position().toPoint())
-        if token >= 0 and event.button() == Qt.MouseButton.LeftButton:
-            self._select(token)
+        prompt, token = self._at(event.position().toPoint())
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._select(prompt, token)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
-        token = self._token_after(event)
-        if token is None or not self._texts or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier or not any(row.texts for row in self._rows):
             super().keyPressEvent(event)
             return
-        self._select(min(max(token, 0), len(self._texts) - 1))
+        wanted = self._layout.after(Qt.Key(event.key()), self._prompt, self._selected)
+        if wanted is None:
+            super().keyPressEvent(event)
+            return
+        self._select(*wanted)
         event.accept()
 
     def viewportEvent(self, event: QEvent) -> bool:  # noqa: D102
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            token = self._token_at(event.pos())
+            prompt, token = self._at(event.pos())
             if token >= 0:
-                QToolTip.showText(event.globalPos(), self.description(token), self.viewport())
+                QToolTip.showText(event.globalPos(), self.description(token, prompt), self.viewport())
             else:
                 QToolTip.hideText()
             return True
@@ -211,78 +260,68 @@ class TokenStrip(QAbstractScrollArea):
 
     # Inside
 
+    @property
+    def _row(self) -> TokenRow:
+        return self._rows[self._prompt]
+
+    @property
+    def _batch(self) -> bool:
+        return len(self._rows) > 1
+
+    @property
+    def _layout(self) -> TokenParagraph | TokenLines:
+        return self._lines if self._batch else self._paragraph
+
+    def _make_layouts(self) -> None:
+        measure = QFontMetrics(self.font()).horizontalAdvance
+        self._paragraph, self._lines = TokenParagraph(measure), TokenLines(measure)
+
     def _arrange(self, first_new: int = 0) -> None:
         """Lay the chips out; only the rows from that of the first new chip on are painted anew."""
-        rows_before = min(self._layout.rows, self._most_rows)
-        self._layout.set_tokens(self._texts, self.viewport().width() - GRID // 2)
-        page = self.viewport().height()
-        self.verticalScrollBar().setRange(0, max(0, self._layout.height - page))
-        self.verticalScrollBar().setPageStep(page)
-        self.verticalScrollBar().setSingleStep(ROW_STEP)
-        if min(self._layout.rows, self._most_rows) != rows_before:
+        layout, viewport = self._layout, self.viewport()
+        rows_before = min(layout.rows, self._most_rows)
+        layout.set_rows(self._rows, viewport.width() - GRID // 2)
+        page, across = viewport.height(), viewport.width() - GRID // 2
+        for bar, length, room, step in (
+            (self.verticalScrollBar(), layout.height, page, ROW_STEP),
+            (self.horizontalScrollBar(), layout.width, across, 8 * GRID),
+        ):
+            bar.setRange(0, max(0, length - room))
+            bar.setPageStep(room)
+            bar.setSingleStep(step)
+        as_needed = Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        self.setHorizontalScrollBarPolicy(as_needed if self._batch else Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        if min(layout.rows, self._most_rows) != rows_before:
             # Only then: the layout of the whole window is worked out again.
             self.updateGeometry()
-        if 0 < first_new < len(self._layout):
-            top = self._layout.row(first_new) * ROW_STEP - self.verticalScrollBar().value()
-            self.viewport().update(self.viewport().rect().adjusted(0, max(0, top), 0, 0))
-        else:
-            self.viewport().update()
+        top = layout.top_of(0, first_new) - self.verticalScrollBar().value() if first_new else 0
+        viewport.update(viewport.rect().adjusted(0, max(0, top), 0, 0))
 
-    def _paint_chip(self, painter: QPainter, token: int) -> None:
-        palette = self.palette()
-        box = self._layout.box(token)
-        value = self._values[token] if token < len(self._values) else math.nan
-        background = palette.base().color()
-        if math.isfinite(value):
-            spread = self._high - self._low
-            background = self.chip_colour((value - self._low) / spread if spread > 0 else 0.0)
-        frame = palette.text().color() if token == self._selected else mix(palette.base().color(), muted(palette), 0.6)
-        pen = QPen(frame, 2 if token == self._selected else 1)
-        if self._is_special(token):
-            pen.setStyle(Qt.PenStyle.DashLine)
-        painter.setPen(pen)
-        painter.setBrush(background)
-        painter.drawRoundedRect(box.adjusted(0, 0, -1, -1), 4, 4)
-        ink = ink_on(background)
-        painter.setPen(ink)
-        room = box.adjusted(GRID, 0, -GRID, 0)
-        label = painter.fontMetrics().elidedText(
-            self._layout.labels[token], Qt.TextElideMode.ElideRight, room.width() + 1
-        )
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, label)
-        if token >= self._prompt_length:
-            painter.fillRect(QRect(box.left() + GRID // 2, box.bottom() - 3, box.width() - GRID, 2), ink)
-        if token == self._selected and self.hasFocus():
-            painter.setPen(QPen(palette.highlight().color(), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(box.adjusted(-2, -2, 1, 1), 5, 5)
+    def _offset(self) -> QPoint:
+        return QPoint(_INSET - self.horizontalScrollBar().value(), _INSET - self.verticalScrollBar().value())
 
-    def _is_special(self, token: int) -> bool:
-        return token < len(self._special) and self._special[token]
+    def _value(self, prompt: int, token: int) -> float | None:
+        row = self._values[prompt] if prompt < len(self._values) else ()
+        return float(row[token]) if 0 <= token < len(row) else None
 
-    def _token_at(self, at: QPoint) -> int:
-        return self._layout.token_at(at.x() - 2, at.y() - 2 + self.verticalScrollBar().value())
+    def _is_generated(self, row: TokenRow, token: int) -> bool:
+        return row.prompt_length is not None and token >= row.prompt_length
 
-    def _token_after(self, event: QKeyEvent) -> int | None:
-        key = Qt.Key(event.key())
-        if key in _MOVES:
-            return self._selected + _MOVES[key]
-        if key == Qt.Key.Key_Home:
-            return 0
-        if key == Qt.Key.Key_End:
-            return len(self._texts) - 1
-        if key in (Qt.Key.Key_Up, Qt.Key.Key_Down) and self._selected >= 0:
-            row = self._layout.row(self._selected) + (1 if key == Qt.Key.Key_Down else -1)
-            near = self._layout.nearest(self._layout.box(self._selected).center().x(), row)
-            return near if near >= 0 else self._selected
-        return None
+    def _at(self, place: QPoint) -> tuple[int, int]:
+        return self._layout.at(place - self._offset())
 
-    def _select(self, token: int) -> None:
-        if token == self._selected:
+    def _select(self, prompt: int, token: int) -> None:
+        if prompt < 0:
             return
-        self._selected = token
-        self._show_selected()
-        self.tokenSelected.emit(token)
+        if prompt != self._prompt:
+            self._prompt = prompt
+            self._selected = min(self._selected, len(self._row.texts) - 1)
+            self._show_selected()
+            self.promptSelected.emit(prompt)
+        if token >= 0 and token != self._selected:
+            self._selected = token
+            self._show_selected()
+            self.tokenSelected.emit(token)
 
     def _hover(self, token: int) -> None:
         if token != self._hovered:
@@ -290,17 +329,29 @@ class TokenStrip(QAbstractScrollArea):
             self.tokenHovered.emit(token)
 
     def _show_selected(self) -> None:
-        if self._selected >= 0:
-            top = self._layout.row(self._selected) * ROW_STEP
-            bar = self.verticalScrollBar()
-            bar.setValue(min(max(bar.value(), top + ROW_STEP - bar.pageStep()), top))
+        box = self._layout.shown(self._prompt, self._selected)
+        if box is not None:
+            for bar, start, end in (
+                (self.verticalScrollBar(), box.top(), box.bottom() + ROW_STEP - box.height()),
+                (self.horizontalScrollBar(), box.left(), box.right() + GRID),
+            ):
+                bar.setValue(min(max(bar.value(), end - bar.pageStep() + 1), start))
         self._describe()
         self.viewport().update()
 
     def _describe(self) -> None:
-        if not self._texts:
+        tokens = sum(len(row.texts) for row in self._rows)
+        if not tokens:
             self.setAccessibleDescription(_EMPTY)
         elif self._selected >= 0:
             self.setAccessibleDescription(self.description(self._selected))
+        elif self._batch:
+            self.setAccessibleDescription(
+                f"prompt {self._prompt + 1} of {len(self._rows)}, {formatting.plural(len(self._row.texts), 'token')}"
+            )
         else:
-            self.setAccessibleDescription(formatting.plural(len(self._texts), "token"))
+            self.setAccessibleDescription(formatting.plural(tokens, "token"))
+
+
+def _at(flags: Sequence[bool], token: int) -> bool:
+    return token < len(flags) and flags[token]

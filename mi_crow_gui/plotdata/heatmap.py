@@ -23,7 +23,6 @@ class HeatmapSettings:
     low: float = 0.0
     high: float = 0.0
     hide_first: bool = False
-    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +39,7 @@ class HeatmapDrawing(Drawing):
 
 def prepare_heatmap(frame: Frame, settings: HeatmapSettings) -> HeatmapDrawing:
     """Everything about a heatmap that is too slow for the GUI thread."""
-    rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
+    rows = rows_of(frame, hide_first=settings.hide_first)
     pyramid = build(rows.values)
     # The first token's values are often a hundred times those of all others: with it in a short prompt, nothing
     # else could be seen.

@@ -26,7 +26,6 @@ class HistogramSettings:
     log_counts: bool = True
     bins: int = 128
     hide_first: bool = False
-    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +63,7 @@ def prepare_histogram_pair(first: Frame, second: Frame, settings: HistogramSetti
     """Count every value of two frames in the same bins; the first becomes the second outline."""
     scales = []
     for frame in (first, second):
-        values = rows_of(frame, settings.sample, hide_first=settings.hide_first).values
+        values = rows_of(frame, hide_first=settings.hide_first).values
         scales.append(axis_scale(values, extent_of(values), settings.scale))
     low, high = min(scale.low for scale in scales), max(scale.high for scale in scales)
     scale = Scale(low, high, low < 0 < high, scales[0].note)
@@ -72,7 +71,7 @@ def prepare_histogram_pair(first: Frame, second: Frame, settings: HistogramSetti
 
 
 def _counted(frame: Frame, settings: HistogramSettings, scale: Scale | None) -> HistogramDrawing:
-    rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
+    rows = rows_of(frame, hide_first=settings.hide_first)
     extent = extent_of(rows.values)
     scale = axis_scale(rows.values, extent, settings.scale) if scale is None else scale
     bins = max(1, settings.bins)

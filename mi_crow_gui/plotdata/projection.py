@@ -29,7 +29,6 @@ class ProjectionSettings:
 
     colour: str = POSITION
     hide_first: bool = True
-    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,13 +68,13 @@ class ProjectionDrawing(Drawing):
 
 def prepare_projection(frame: Frame, settings: ProjectionSettings) -> ProjectionDrawing:
     """Find the components and place every row."""
-    rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
+    rows = rows_of(frame, hide_first=settings.hide_first)
     points, shares = _components(rows.values)
     placed = ~np.isnan(points[:, 0])
     positions = rows.first + np.flatnonzero(placed)
     norms = np.empty(0)
     if settings.colour == NORM:
-        norms = prepare_trace(frame, TraceSettings(hide_first=settings.hide_first, sample=settings.sample)).measured
+        norms = prepare_trace(frame, TraceSettings(hide_first=settings.hide_first)).measured
         norms = norms[placed]
     colours, scale = _colours(settings.colour, rows, positions, norms)
     left_out = rows.count - len(positions)

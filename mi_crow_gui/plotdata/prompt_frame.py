@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core_hooks.capture.prompt_values import prompt_values
 
 if TYPE_CHECKING:
+    from core_hooks.capture.record import CaptureRecord
     from mi_crow_gui.plotdata.frame import Frame
 
 
@@ -38,6 +39,17 @@ def frame_of_prompt(frame: Frame, prompt: int) -> Frame:
         prompt=prompt,
         prompts=count,
     )
+
+
+def record_of_prompt(record: CaptureRecord, frame: Frame, prompt: int) -> CaptureRecord | None:
+    """The part of a call of a batch that is one prompt's; None where it was not kept, or the prompt had ended."""
+    count = len(frame.rows)
+    prompt = max(0, min(prompt, count - 1))
+    span = frame.spans[prompt] if frame.spans else None
+    found = prompt_values(record.values, prompt, count, span, record.first_token)
+    if found is None or not found[0].size:
+        return None
+    return replace(record, values=found[0], first_token=found[1])
 
 
 def was_kept(frame: Frame) -> bool:

@@ -57,11 +57,11 @@ class Rows:
         return self.labels[index] if 0 <= index < len(self.labels) else ""
 
 
-def rows_of(frame: Frame, sample: int = 0, *, hide_first: bool = False) -> Rows:
-    """Lay a frame out as rows and columns.
+def rows_of(frame: Frame, *, hide_first: bool = False) -> Rows:
+    """Lay a frame out as rows and columns; of a batch, its first prompt (see `prompt_frame`).
 
-    `sample` picks a prompt of the batch (the last one if there are fewer). `hide_first` leaves out the token at
-    position 0, whose norm is often a hundred times that of all others, as long as another is left.
+    `hide_first` leaves out the token at position 0, whose norm is often a hundred times that of all others, as long as
+    another is left.
     """
     values = frame.values
     if values.dtype.kind == "b":
@@ -70,9 +70,8 @@ def rows_of(frame: Frame, sample: int = 0, *, hide_first: bool = False) -> Rows:
         raise NotDrawable(f"its values are {values.dtype}, and only real numbers can be drawn")
     tokens = values.ndim == 3
     samples = values.shape[0] if values.ndim >= 3 else 1
-    sample = max(0, min(sample, samples - 1))
     if values.ndim >= 3:
-        values = values[sample] if samples else values.reshape(0, values.shape[-1])
+        values = values[0] if samples else values.reshape(0, values.shape[-1])
     columns = values.shape[-1] if values.ndim else 1
     if values.ndim != 2:
         values = values.reshape(-1, columns) if columns else values.reshape(0, 0)
@@ -80,4 +79,5 @@ def rows_of(frame: Frame, sample: int = 0, *, hide_first: bool = False) -> Rows:
     labels = frame.tokens[first:] if tokens else ()
     if hide_first and tokens and first == 0 and values.shape[0] > 1:
         values, first, labels = values[1:], 1, labels[1:]
-    return Rows(values, first, "token" if tokens else "row", "channel" if tokens else "column", labels, sample, samples)
+    row, column = ("token", "channel") if tokens else ("row", "column")
+    return Rows(values, first, row, column, labels, frame.prompt, frame.prompts)

@@ -23,7 +23,6 @@ class StatisticsSettings:
     """Which part of the frame is counted."""
 
     hide_first: bool = False
-    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +54,7 @@ class StatisticsDrawing(Drawing):
 
 def prepare_statistics(frame: Frame, settings: StatisticsSettings) -> StatisticsDrawing:
     """Reduce a frame to its numbers, in float64, without copying it."""
-    rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
+    rows = rows_of(frame, hide_first=settings.hide_first)
     kept = zeros = nan = 0
     low, high, mean, squares = math.inf, -math.inf, 0.0, 0.0
     for raw in flat_blocks(rows.values):

@@ -27,7 +27,6 @@ class TraceSettings:
     measure: str = NORM
     channel: int = 0
     hide_first: bool = False
-    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +74,7 @@ class TraceDrawing(Drawing):
 
 def prepare_trace(frame: Frame, settings: TraceSettings) -> TraceDrawing:
     """Measure every token of a frame."""
-    rows = rows_of(frame, settings.sample, hide_first=settings.hide_first)
+    rows = rows_of(frame, hide_first=settings.hide_first)
     measured, title = _measure(rows, settings)
     drawn = measured.astype(np.float64)
     finite = np.isfinite(drawn)

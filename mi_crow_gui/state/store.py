@@ -179,10 +179,13 @@ class DocumentStore(QObject):
         """Take every hook off."""
         self.detach([hook.id for hook in self._workspace.hooks])
 
-    def restore(self, text: str, *, prompt: str, generation: GenerationSettings, hooks: Iterable[HookSpec]) -> None:
+    def restore(
+        self, text: str, *, prompt: str, batch: bool, generation: GenerationSettings, hooks: Iterable[HookSpec]
+    ) -> None:
         """Have this prompt, these settings and exactly these hooks again, in one step of undo named `text`."""
         with self.one_step(text):
             self.set_prompt(prompt)
+            self.set_batch(batch)
             self.set_generation(generation)
             self._edit(text, edits.set_hooks(self._workspace, hooks))
 

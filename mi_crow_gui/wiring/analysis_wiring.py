@@ -44,6 +44,7 @@ class AnalysisWiring(QObject):
         self._parts, self._board, self._kinds = parts, board, kinds
         self._run = self._going = self._continued = 0
         self._tokens: TokenSequence | None = None
+        self._outcome: RunOutcome | None = None
         # Tokens of the run that were not generated, and the step that is shown of it; None: the newest.
         self._given = 0
         self._step: int | None = None
@@ -60,7 +61,7 @@ class AnalysisWiring(QObject):
         board.settingsChanged.connect(self._on_board_settings_changed)
         parts.store.changed.connect(self._on_store_changed)
         service.runStarted.connect(self._on_service_run_started)
-        service.stepsArrived.connect(self._on_service_steps_arrived)
+        service.promptStepsArrived.connect(self._on_service_prompt_steps_arrived)
         service.liveArrived.connect(self._on_service_live_arrived)
         service.runFinished.connect(self._on_service_run_finished)
         service.modelOpened.connect(self._on_service_model_opened)
@@ -90,7 +91,8 @@ class AnalysisWiring(QObject):
     def _on_service_run_started(self, info: RunInfo) -> None:
         self._run, self._tokens = 0, None
         self._going, self._continued = info.number, info.continued
-        self._given = len(info.tokens) - info.continued
+        self._outcome = None
+        self._given = len(info.of_prompt(self._selected(len(info.prompts))).tokens) - info.continued
         self._live = {}
         kept = {0, *self._pinned_runs()}
         self._results = {request: result for request, result in self._results.items() if request.run in kept}
@@ -102,7 +104,8 @@ class AnalysisWiring(QObject):
         self._refresh()
 
     @Slot(object)
-    def _on_service_steps_arrived(self, steps: tuple[TokenStep, ...]) -> None:
+    def _on_service_prompt_steps_arrived(self, of_prompts: tuple[tuple[TokenStep, ...], ...]) -> None:
+        steps = of_prompts[self._selected(len(of_prompts))]
         if not steps:
             return
         for panel in self._panels():
@@ -124,17 +127,30 @@ class AnalysisWiring(QObject):
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
-        info, steps = outcome.info, outcome.generated
-        self._run, self._awake = info.number, True
+        self._run, self._awake = outcome.info.number, True
         self._live = {}
-        self._tokens = info.tokens + type(info.tokens)(
+        self._outcome = outcome
+        self._take_prompt()
+        self._refresh()
+
+    def _take_prompt(self) -> None:
+        """Be about the selected prompt of the batch, alone and without padding."""
+        if self._outcome is None:
+            return
+        one = self._outcome.of_prompt(self._parts.store.workspace.selected_prompt)
+        tokens, steps = one.info.tokens, one.generated
+        self._given = len(tokens) - one.info.continued
+        self._tokens = tokens + type(tokens)(
             tuple(step.token_id for step in steps), tuple(step.text for step in steps), (False,) * len(steps)
         )
-        self._refresh()
+
+    def _selected(self, prompts: int) -> int:
+        return max(0, min(self._parts.store.workspace.selected_prompt, prompts - 1))
 
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
         self._run, self._tokens, self._awake = 0, None, False
+        self._outcome = None
         self._live = {}
         self._results.clear()
         self._shown.clear()
@@ -154,7 +170,9 @@ class AnalysisWiring(QObject):
         if topic == "plots":
             self._forget_unwanted()
             self._listen()
-        if topic in ("plots", "hooks"):
+        if topic == "selected_prompt":
+            self._take_prompt()
+        if topic in ("plots", "hooks", "selected_prompt"):
             self._refresh()
 
     @Slot()

@@ -79,10 +79,12 @@ def move_to_bin(paths: Sequence[str]) -> tuple[list[str], list[str]]:
 def run_frames(folder: Path, index: CaptureIndex) -> list[Frame]:
     """What the plots show of the capture of a run: every site, whole, whatever its shape."""
     run = index.settings.get("run", 0)
+    rows = tuple(tuple(index.tokens[at] for at in index.prompt_rows(number)) for number in range(len(index.batch)))
+    spans = tuple(range(entry["column"], entry["column"] + entry["tokens"]) for entry in index.batch)
     return [
         Frame(
             run=run if isinstance(run, int) else 0,
-            step=max(0, len(index.tokens) - 1),
+            step=max(0, max(map(len, rows), default=len(index.tokens)) - 1),
             site=row["site"],
             hook_id=row["tensor"],
             stage=row["stage"],
@@ -90,12 +92,20 @@ def run_frames(folder: Path, index: CaptureIndex) -> list[Frame]:
             shape=tuple(row["shape"]),
             dtype=row["dtype"],
             first_token=int(row.get("first_token", 0)),
-            tokens=tuple(index.tokens),
+            tokens=rows[0] if rows else tuple(index.tokens),
             dropped=int(row.get("dropped", 0)),
+            rows=rows or _alike(index, row["shape"]),
+            spans=spans,
+            dropped_prompts=max(0, len(rows) - row["shape"][0]) if rows and len(row["shape"]) > 2 else 0,
             origin=f"capture {folder.name}",
         )
         for row in index.sites
     ]
+
+
+def _alike(index: CaptureIndex, shape: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """The prompts of a tensor whose writer said nothing of a batch: any has the tokens that are known."""
+    return (tuple(index.tokens),) * shape[0] if len(shape) == 3 and shape[0] > 1 else ()
 
 
 def _captures_in(folder: Path) -> list[str]:

@@ -47,7 +47,7 @@ class CaptureWiring(QObject):
     def save_to(self, folder: Path) -> None:
         """Write every captured site of the newest run to a new folder."""
         # numpy comes with it, and the first paint does not wait for numpy.
-        from core_hooks.capture.folder import CapturedSite, write_capture
+        from core_hooks.capture.folder import CapturedPrompt, CapturedSite, write_capture
 
         model, outcome = self._service.model, self._outcome
         if model is None or outcome is None:
@@ -68,12 +68,26 @@ class CaptureWiring(QObject):
             "hooks": [asdict(hook) for hook in self._parts.store.workspace.hooks],
         }
         summary = asdict(model.summary)
-        texts = (*info.tokens.texts, *(step.text for step in outcome.generated))
-        ids = (*info.tokens.ids, *(step.token_id for step in outcome.generated))
+        prompts = [
+            CapturedPrompt(
+                one.info.prompt,
+                (*one.info.tokens.texts, *(step.text for step in one.generated)),
+                (*one.info.tokens.ids, *(step.token_id for step in one.generated)),
+                info.spans[number].start if info.spans else 0,
+            )
+            for number, one in enumerate(outcome.prompts)
+        ]
 
         def write() -> Path:
             return write_capture(
-                folder, sites, model=summary, prompt=info.prompt, tokens=texts, token_ids=ids, settings=settings
+                folder,
+                sites,
+                model=summary,
+                prompt=info.prompt,
+                tokens=prompts[0].tokens,
+                token_ids=prompts[0].token_ids,
+                settings=settings,
+                batch=prompts if info.rows else (),
             )
 
         self._jobs.run("capture", write, self._saved, self._failed)

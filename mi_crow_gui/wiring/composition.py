@@ -36,6 +36,7 @@ from mi_crow_gui.wiring.recent import show_recent
 from mi_crow_gui.wiring.run_wiring import RunWiring
 from mi_crow_gui.wiring.session_wiring import SessionWiring
 from mi_crow_gui.wiring.startup import FirstPaint, load_plots
+from mi_crow_gui.wiring.token_wiring import TokenWiring
 from mi_crow_gui.wiring.view_wiring import ViewWiring
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ class Composition(QObject):
         self._hooks = HooksWiring(parts)
         self._map = MapWiring(parts)
         self._run = RunWiring(parts)
+        self._tokens = TokenWiring(parts)
         self._editor = EditorWiring(parts)
-        self._history = HistoryWiring(parts)
+        self._history = HistoryWiring(parts, self._tokens)
         self._inspector = InspectorWiring(parts)
         self._captures = CaptureWiring(parts)
         self._corpus = CorpusWiring(parts, self._captures)
@@ -145,6 +147,7 @@ class Composition(QObject):
         self._scrub = ScrubWiring(parts, self._plots, self._analyses)
         self._compare = CompareWiring(parts, board, registry.kinds, self._history)
         self._offline = Offline(parts, self._captures, self._plots, self._analyses, board, registry.kinds)
+        self._tokens.add_plots(self._plots)
         self._view.add_plots(board)
         QTimer.singleShot(0, self, partial(self._get_ready, board, registry))
 

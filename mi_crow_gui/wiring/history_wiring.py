@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 from mi_crow_gui.document.formatting import number, plural
 from mi_crow_gui.engine.archive import BUDGET, PINS
 from mi_crow_gui.itemmodels.history_model import HistoryRow
-from mi_crow_gui.wiring.run_wiring import token_losses
 
 if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.archive import Pin
     from mi_crow_gui.engine.messages import RunOutcome
     from mi_crow_gui.wiring.parts import Parts
+    from mi_crow_gui.wiring.token_wiring import TokenWiring
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +43,10 @@ class HistoryWiring(QObject):
 
     compareWanted = Signal()
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, tokens: TokenWiring) -> None:
         super().__init__(parts.window)
         self._store, self._window, self._service = parts.store, parts.window, parts.service
+        self._tokens = tokens
         self._past: dict[int, _Past] = {}
         window, history = parts.window, parts.window.history
         parts.service.runFinished.connect(self._on_service_run_finished)
@@ -142,13 +143,9 @@ class HistoryWiring(QObject):
         past = self._past.get(run)
         if past is None:
             return
-        outcome, info = past.outcome, past.outcome.info
-        texts = (*info.tokens.texts, *(step.text for step in outcome.generated))
         window = self._window
-        window.prompt.set_tokens(texts, info.tokens.special, prompt_length=len(info.tokens))
-        window.prompt.set_measure("Loss", token_losses(outcome), "nats")
-        window.output.set_text(info.prompt, outcome.text)
-        window.status.set_loss(outcome.loss)
+        self._tokens.show_outcome(past.outcome)
+        window.status.set_loss(past.outcome.loss)
         newest = max(self._past)
         if run != newest:
             window.status.set_message(f"Tokens and text are those of run {run}; plots that follow show run {newest}.")
@@ -159,6 +156,7 @@ class HistoryWiring(QObject):
         if past is not None:
             with self._store.one_step(f"Take back the prompt of run {run}"):
                 self._store.set_prompt(past.outcome.info.prompt)
+                self._store.set_batch(past.outcome.info.batch)
                 self._store.set_generation(past.outcome.info.settings)
 
     @Slot(int)
@@ -172,8 +170,7 @@ class HistoryWiring(QObject):
         with self._store.one_step(text):
             if past.model is not None:
                 self._store.set_model(past.model)
-            self._store.set_batch(bool(info.rows))
-            self._store.restore(text, prompt=info.prompt, generation=info.settings, hooks=past.hooks)
+            self._store.restore(text, prompt=info.prompt, batch=info.batch, generation=info.settings, hooks=past.hooks)
         what = f"prompt, generation settings and {plural(len(past.hooks), 'hook')}"
         self._window.status.set_message(f"Run {run} is set up again: {what}. Run it with Ctrl+R; Ctrl+Z takes it back.")
 
@@ -192,7 +189,7 @@ def _row(past: _Past) -> HistoryRow:
         kind=info.kind,
         prompt=info.prompt,
         generated=outcome.text,
-        tokens=len(info.tokens) + len(outcome.generated),
+        tokens=sum(len(one.info.tokens) + len(one.generated) for one in outcome.prompts),
         seconds=outcome.seconds,
         loss=outcome.loss,
         stopped=outcome.stopped,

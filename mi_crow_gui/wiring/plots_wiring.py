@@ -14,6 +14,7 @@ from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
 from mi_crow_gui.plotdata.frame import side
 from mi_crow_gui.plotdata.frame_pair import FramePair, PairPreparation
+from mi_crow_gui.plotdata.prompt_frame import frame_of_prompt
 from mi_crow_gui.plotdata.scrubbing import frame_until
 from mi_crow_gui.wiring.plot_sources import Found, PlotSources
 
@@ -50,7 +51,8 @@ class PlotsWiring(QObject):
         self._inspected: dict[str, PlotPanel] = {}
         self._step: int | None = None
         self._scrubbed: dict[str, Frame | None] = {}
-        self._prompt_tokens = 0
+        self._info: RunInfo | None = None
+        self._of_prompt: dict[str, tuple[Frame, Frame]] = {}
         board.plotCloseRequested.connect(self._on_board_plot_close_requested)
         board.plotAddRequested.connect(self._on_board_plot_add_requested)
         board.tabRenameRequested.connect(self._on_board_tab_rename_requested)
@@ -197,11 +199,15 @@ class PlotsWiring(QObject):
             self._refresh()
         elif topic in ("selection", "hooks"):
             self._refresh()
+        elif topic == "selected_prompt":
+            self._of_prompt.clear()
+            self._scrubbed.clear()
+            self._refresh()
 
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         # What is on the screen belongs to an older run from now on, and says so until the new values arrive.
-        self._prompt_tokens = len(info.tokens) - info.continued
+        self._info = info
         self._frames.clear()
         for panel in (*self._board.panels(), *self._inspected.values()):
             if follows(self._source_of(panel)):
@@ -281,19 +287,35 @@ class PlotsWiring(QObject):
             return self._sources.pinned(source, site, self._parts.service.pinned, overlays)
         return Found(self.frame_at(site))
 
-    def frame_at(self, site: str) -> Frame | None:
-        """The frame of a site that is to be shown; of one captured before and after its controllers, what went on."""
-        found = [frame for frame in self._frames.values() if frame.site == site]
-        if not found:
-            return None
-        return self._at_step(max(found, key=lambda frame: side(frame.stage)))
+    def whole_frame_at(self, site: str) -> Frame | None:
+        """The newest frame of a site, of a batch that of all its prompts.
 
-    def _at_step(self, newest: Frame) -> Frame | None:
-        if self._step is None:
+        Of a site that was captured before and after its controllers it is what went on.
+        """
+        found = [frame for frame in self._frames.values() if frame.site == site]
+        return max(found, key=lambda frame: side(frame.stage), default=None)
+
+    def frame_at(self, site: str) -> Frame | None:
+        """The frame of a site that is to be shown: of the selected prompt of a batch, at the chosen step."""
+        whole = self.whole_frame_at(site)
+        if whole is None:
+            return None
+        return self._at_step(whole)
+
+    def _at_step(self, whole: Frame) -> Frame | None:
+        # The same objects each time, so that a plot knows that it shows them already.
+        known = self._of_prompt.get(whole.hook_id)
+        if known is None or known[0] is not whole:
+            prompt = self._parts.store.workspace.selected_prompt
+            known = self._of_prompt[whole.hook_id] = (whole, frame_of_prompt(whole, prompt))
+            self._scrubbed.pop(whole.hook_id, None)
+        newest = known[1]
+        if self._step is None or self._info is None:
             return newest
-        # The same object each time, so that a plot knows that it shows it already.
         if newest.hook_id not in self._scrubbed:
-            self._scrubbed[newest.hook_id] = frame_until(newest, self._step, self._prompt_tokens)
+            tokens = self._info.of_prompt(newest.prompt).tokens
+            given = len(tokens) - self._info.continued
+            self._scrubbed[newest.hook_id] = frame_until(newest, self._step, given)
         return self._scrubbed[newest.hook_id]
 
     def show_step(self, step: int | None) -> None:
@@ -309,7 +331,7 @@ class PlotsWiring(QObject):
         # The plot may have been closed, or moved on to another site or run, while this was being prepared.
         if panel is None or frame is None or (drawing.run, drawing.site) != (frame.run, frame.site):
             return
-        if drawing.frame.origin != frame.origin:
+        if (drawing.frame.origin, drawing.frame.prompt) != (frame.origin, _prompt_of(frame)):
             return
         panel.show_drawing(drawing)
 
@@ -319,3 +341,7 @@ class PlotsWiring(QObject):
         if panel is not None:
             panel.mark_stale(failure.message)
         log.warning("%s", failure.message, extra={"details": failure.details})
+
+
+def _prompt_of(frame: Frame | FramePair) -> int:
+    return frame.second.prompt if isinstance(frame, FramePair) else frame.prompt

@@ -39,6 +39,7 @@ class PreviewWiring(QObject):
         self._window, self._editor = parts.window, parts.window.editor
         self._tokens: TokenSequence | None = None
         self._prompt_length = 0
+        self._outcome: RunOutcome | None = None
         self._editor.previewRequested.connect(self._on_editor_preview_requested)
         self._editor.textEdited.connect(self._on_editor_text_edited)
         parts.store.changed.connect(self._on_store_changed)
@@ -85,16 +86,26 @@ class PreviewWiring(QObject):
 
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
-        self._tokens, self._prompt_length = info.tokens, len(info.tokens)
+        self._outcome = None
+        self._tokens = info.of_prompt(self._store.workspace.selected_prompt).tokens
+        self._prompt_length = len(self._tokens)
         self._editor.show_preview(None)
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
-        tokens, steps = outcome.info.tokens, outcome.generated
+        self._outcome = outcome
+        self._take_prompt()
+        self._show_obstacle()
+
+    def _take_prompt(self) -> None:
+        if self._outcome is None:
+            return
+        one = self._outcome.of_prompt(self._store.workspace.selected_prompt)
+        tokens, steps = one.info.tokens, one.generated
+        self._prompt_length = len(tokens)
         self._tokens = tokens + type(tokens)(
             tuple(step.token_id for step in steps), tuple(step.text for step in steps), (False,) * len(steps)
         )
-        self._show_obstacle()
 
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
@@ -108,7 +119,9 @@ class PreviewWiring(QObject):
 
     @Slot(str)
     def _on_store_changed(self, topic: str) -> None:
-        if topic in ("selection", "hooks"):
+        if topic == "selected_prompt":
+            self._take_prompt()
+        if topic in ("selection", "hooks", "selected_prompt"):
             self._show_obstacle()
 
     @Slot(str, str)
@@ -133,11 +146,20 @@ class PreviewWiring(QObject):
         return [update for update in self._service.frames().values() if update.frame.site == site]
 
     def _record(self, site: str, ingoing: bool) -> CaptureRecord | None:
-        """The newest captured tensor of a site: what went in, or what it gave, before its controllers if known."""
+        """The newest captured tensor of a site: what went in, or what it gave, before its controllers if known.
+
+        Of a batch, the part of it that is the selected prompt's.
+        """
         updates = [update for update in self._sides(site) if (update.record.stage == "input") == ingoing]
         if not updates:
             return None
-        return max(updates, key=lambda update: update.frame.stage == "before").record
+        update = max(updates, key=lambda update: update.frame.stage == "before")
+        if not update.frame.rows:
+            return update.record
+        # numpy is imported with it, which the first paint does not wait for.
+        from mi_crow_gui.plotdata.prompt_frame import record_of_prompt
+
+        return record_of_prompt(update.record, update.frame, self._store.workspace.selected_prompt)
 
 
 def _says(result: PreviewResult, values: int) -> str:

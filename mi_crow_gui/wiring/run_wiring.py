@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
@@ -31,8 +30,6 @@ class RunWiring(QObject):
         self._store, self._service, self._window = parts.store, parts.service, parts.window
         self._info: RunInfo | None = None
         self._outcome: RunOutcome | None = None
-        self._shown_steps = 0
-        self._as_batch = False
         window, prompt = parts.window, parts.window.prompt
         window.action("run").triggered.connect(self._on_run_triggered)
         window.action("generate").triggered.connect(self._on_generate_triggered)
@@ -41,16 +38,17 @@ class RunWiring(QObject):
         window.action("stop").triggered.connect(self._on_stop_triggered)
         window.status.cancelRequested.connect(self._on_stop_triggered)
         prompt.promptChanged.connect(self._store.set_prompt)
+        prompt.batchChanged.connect(self._store.set_batch)
         prompt.generationChanged.connect(self._store.set_generation)
         self._store.changed.connect(self._on_store_changed)
         self._service.runStarted.connect(self._on_service_run_started)
-        self._service.stepsArrived.connect(self._on_service_steps_arrived)
+        self._service.promptStepsArrived.connect(self._on_service_prompt_steps_arrived)
         self._service.runFinished.connect(self._on_service_run_finished)
         self._service.failed.connect(self._on_service_failed)
         self._service.taskEnded.connect(self._on_service_task_ended)
         self._service.modelOpened.connect(self._on_service_model_opened)
-        self._on_store_changed("prompt")
-        self._on_store_changed("generation")
+        for topic in ("prompt", "batch", "generation"):
+            self._on_store_changed(topic)
 
     def start(self, kind: RunKind, *, controllers: bool = True) -> int:
         """Run what the prompt says now; the number of the run, or 0 with the reason in the status bar."""
@@ -68,7 +66,6 @@ class RunWiring(QObject):
         )
         if not run:
             self._window.status.set_message("Something is running already: stop it first (Esc).")
-        self._as_batch = workspace.batch
         return run
 
     def _continued(self) -> tuple[TokenSequence, ...]:
@@ -76,7 +73,7 @@ class RunWiring(QObject):
         last, workspace = self._outcome, self._store.workspace
         if last is None or last.info.kind == "run" or last.info.prompt != workspace.prompt:
             return ()
-        return tuple(map(_written, last.prompts)) if self._as_batch == workspace.batch else ()
+        return tuple(map(_written, last.prompts)) if last.info.batch == workspace.batch else ()
 
     @Slot()
     def _on_run_triggered(self) -> None:
@@ -105,43 +102,32 @@ class RunWiring(QObject):
         workspace = self._store.workspace
         if topic == "prompt":
             self._window.prompt.set_prompt(workspace.prompt)
+        elif topic == "batch":
+            self._window.prompt.set_batch(workspace.batch)
         elif topic == "generation":
             self._window.prompt.set_generation(workspace.generation)
 
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         self._info = info
-        self._shown_steps = 0
-        window = self._window
-        prompt_length = len(info.tokens) - info.continued
-        window.prompt.set_tokens(info.tokens.texts, info.tokens.special, prompt_length)
-        window.prompt.set_measure("")
-        window.output.set_text(info.prompt, window.output.generated if info.continued else "")
-        window.status.set_message(f"Run {info.number}: {plural(len(info.tokens), 'token')}")
-        window.status.set_progress("Running", 0, info.settings.max_new_tokens if info.kind == "generate" else 0)
+        status, tokens = self._window.status, sum(map(len, info.prompts))
+        of = f"{plural(len(info.rows), 'prompt')}, " if info.rows else ""
+        status.set_message(f"Run {info.number}: {of}{plural(tokens, 'token')}")
+        status.set_progress("Running", 0, info.settings.max_new_tokens if info.kind == "generate" else 0)
 
     @Slot(object)
-    def _on_service_steps_arrived(self, steps: tuple[TokenStep, ...]) -> None:
-        info, new = self._info, steps[self._shown_steps :]
-        if info is None or not new:
-            return
-        self._window.output.append_token("".join(step.written for step in new))
-        self._shown_steps = len(steps)
-        texts = (*info.tokens.texts, *(step.text for step in steps))
-        self._window.prompt.set_tokens(texts, info.tokens.special, prompt_length=len(info.tokens) - info.continued)
-        if info.kind == "generate":
-            total = info.settings.max_new_tokens
-            self._window.status.set_progress(f"Running token {len(steps)}/{total}", len(steps), total)
+    def _on_service_prompt_steps_arrived(self, steps: tuple[tuple[TokenStep, ...], ...]) -> None:
+        if self._info is not None and self._info.kind == "generate":
+            done, total = max(map(len, steps)), self._info.settings.max_new_tokens
+            self._window.status.set_progress(f"Running token {done}/{total}", done, total)
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
         window = self._window
         self._outcome = outcome
-        self._on_service_steps_arrived(outcome.generated)
         window.status.clear_progress()
         window.status.set_dropped(outcome.dropped)
         window.status.set_loss(outcome.loss)
-        window.prompt.set_measure("Loss", token_losses(outcome), "nats")
         window.status.set_message(summary(outcome))
         for note in outcome.notes:
             log.info("%s", note)
@@ -194,20 +180,18 @@ def _written(outcome: RunOutcome) -> TokenSequence:
     )
 
 
-def token_losses(outcome: RunOutcome) -> list[float]:
-    """Minus the log probability of every token of a run in nats, the generated ones included; NaN where unknown."""
-    losses = [float(loss) for loss in outcome.losses] or [math.nan] * len(outcome.info.tokens)
-    return losses + [-math.log(step.probability) if step.probability > 0 else math.inf for step in outcome.generated]
-
-
 def summary(outcome: RunOutcome) -> str:
     """One line for the status bar and the history: what ran, how it ended, how long, how well."""
     info = outcome.info
     parts = [f"Run {info.number}"]
-    if outcome.generated:
-        parts.append(plural(len(outcome.generated), "new token"))
+    if info.rows:
+        parts.append(plural(len(info.rows), "prompt"))
+    new = sum(len(one.generated) for one in outcome.prompts)
+    if new:
+        parts.append(plural(new, "new token"))
     else:
-        parts.append(plural(len(info.tokens), "token") if len(info.tokens) else "example inputs")
+        tokens = sum(map(len, info.prompts))
+        parts.append(plural(tokens, "token") if tokens else "example inputs")
     if outcome.stopped == "cancelled":
         parts.append("stopped")
     elif outcome.stopped == "context":

@@ -20,6 +20,9 @@ class ScrubWiring(QObject):
         super().__init__(parts.window)
         self._bar, self._plots, self._analyses = parts.window.generation_bar, plots, analyses
         self._bar.stepChosen.connect(self._on_bar_step_chosen)
+        self._store = parts.store
+        self._outcome: RunOutcome | None = None
+        parts.store.changed.connect(self._on_store_changed)
         parts.service.runStarted.connect(self._on_service_run_started)
         parts.service.runFinished.connect(self._on_service_run_finished)
         parts.service.modelOpened.connect(self._on_service_run_started)
@@ -30,12 +33,26 @@ class ScrubWiring(QObject):
 
     @Slot(object)
     def _on_service_run_started(self, info: object) -> None:
+        self._outcome = None
         self._show_step(None)
         self._bar.set_steps(())
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
+        self._outcome = outcome
+        self._offer_steps()
+
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        if topic == "selected_prompt":
+            self._show_step(None)
+            self._offer_steps()
+
+    def _offer_steps(self) -> None:
         """Offer the tokens that were fed, those of earlier single steps too; the last that was chosen never was."""
+        if self._outcome is None:
+            return
+        outcome = self._outcome.of_prompt(self._store.workspace.selected_prompt)
         tokens = outcome.info.tokens.texts
         earlier = tokens[len(tokens) - outcome.info.continued :]
         self._bar.set_steps([*earlier, *(step.text for step in outcome.generated[:-1])])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mi_crow_gui.itemmodels.texts_model import TextRow
 from mi_crow_gui.plotdata.frame import Frame
+from mi_crow_gui.plotdata.prompt_frame import frame_of_prompt
 from mi_crow_gui.wiring.capture_reading import run_frames
 
 if TYPE_CHECKING:
@@ -77,8 +78,11 @@ def read_text(capture: Capture, number: int, first: int, count: int, serial: int
     stop = min(first + count, length)
     label = capture.label(number)
     if capture.index.kind == "run" and first == 0 and stop == length:
-        tokens = tuple(capture.index.tokens)
-        return ShownText(number, length, 0, 0, tokens, tuple(run_frames(capture.folder, capture.index)), most, label)
+        tokens = tuple(capture.index.tokens[rows.start : rows.stop])
+        frames = tuple(run_frames(capture.folder, capture.index))
+        if capture.index.batch:
+            frames = tuple(_of_prompt(frame, number) for frame in frames)
+        return ShownText(number, length, 0, rows.start, tokens, frames, most, label)
     tokens = tuple(capture.token_texts(rows.start + first, rows.start + stop))
     origin = f"text {number:,}" + (f" · tokens {first:,} to {stop - 1:,}" if stop - first < length else "")
     frames = tuple(
@@ -87,6 +91,14 @@ def read_text(capture: Capture, number: int, first: int, count: int, serial: int
         if (frame := _frame(capture, site, place, rows.start, first, stop, tokens, serial, origin)) is not None
     )
     return ShownText(number, length, first, rows.start, tokens, frames, most, label)
+
+
+def _of_prompt(frame: Frame, number: int) -> Frame:
+    """One prompt of a batch, which alone is kept in memory."""
+    mine = frame_of_prompt(frame, number)
+    values = mine.values.copy()
+    values.flags.writeable = False
+    return replace(mine, values=values)
 
 
 def _frame(

@@ -20,6 +20,7 @@ from mi_crow_gui.panels.plots.title_and_foot import FootLine, Swatch
 from mi_crow_gui.panels.site_label import SiteLabel
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.options import options_of, settings_from
+from mi_crow_gui.plotdata.prompt_frame import was_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -358,14 +359,6 @@ class PlotPanel(QWidget):
             pin.toggled.connect(self.pinRequested)
         if len(self._sources) > 1:
             add_source_menu(self._menu, self._sources, self._source, self.sourceRequested.emit)
-        if self._drawing is not None and self._drawing.rows.samples > 1:
-            samples = self._drawing.rows.samples
-            inner = self._menu.addMenu(f"Prompt of the batch ({samples})")
-            for sample in range(samples):
-                action = inner.addAction(f"Prompt {sample + 1}")
-                action.setCheckable(True)
-                action.setChecked(sample == self._drawing.rows.sample)
-                action.triggered.connect(lambda _checked=False, sample=sample: self.change_settings(sample=sample))
         self._menu.addSeparator()
         copy = self._menu.addAction("Copy as image", self._copy_image)
         export = self._menu.addAction("Export…", self.exportRequested.emit)
@@ -386,7 +379,7 @@ class PlotPanel(QWidget):
         if drawing is not None:
             when = drawing.frame.origin or f"run {drawing.run} · step {drawing.step}"
             if drawing.rows.samples > 1:
-                when += f" · prompt {drawing.rows.sample + 1} of {drawing.rows.samples}"
+                when += f" · prompt {drawing.rows.sample + 1}/{drawing.rows.samples}"
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""
         self._when.setText(when)
@@ -398,8 +391,15 @@ class PlotPanel(QWidget):
         if self._drawing is not None and self._drawing.rows.values.size:
             return
         if self._drawing is not None:
-            shape = " × ".join(map(str, self._drawing.frame.shape))
+            frame = self._drawing.frame
+            shape = " × ".join(map(str, frame.shape))
             text = f"{self._site or 'The model'} gave a tensor without values ({shape})."
+            if not was_kept(frame):
+                text = (
+                    f"Prompt {frame.prompt + 1} of {frame.prompts} was not kept: the captures of this run did not fit "
+                    f"into the memory budget, which holds the first {frame.prompts - frame.dropped_prompts} here. "
+                    "Capture fewer sites, or run fewer prompts."
+                )
         elif self._missing:
             text = self._missing
         elif self._site is None:
@@ -416,5 +416,7 @@ class PlotPanel(QWidget):
         return sum(rows.first <= place < rows.first + rows.count for place in self._drawing.frame.blank)
 
     def _dropped_words(self) -> str:
-        dropped = self._drawing.frame.dropped
-        return f"{plural(dropped, 'older row')} dropped (memory budget)" if dropped else ""
+        frame = self._drawing.frame
+        words = [f"{plural(frame.dropped, 'older row')} dropped"] if frame.dropped else []
+        words += [f"{plural(frame.dropped_prompts, 'prompt')} of the batch dropped"] if frame.dropped_prompts else []
+        return f"{', '.join(words)} (memory budget)" if words else ""

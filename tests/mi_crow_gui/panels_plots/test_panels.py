@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu, QToolButton, QWidget
 from mi_crow_gui.panels.look import contrast
 from mi_crow_gui.panels.plots.colours import NOT_FINITE, VALUES, PlotColours, site_colour
 from mi_crow_gui.panels.plots.matrix_item import places_in
+from mi_crow_gui.plotdata.prompt_frame import frame_of_prompt
 from mi_crow_gui.plotdata.scale import LOCKED, MIN_MAX
 from tests.mi_crow_gui.panels_plots.conftest import KINDS, draw
 from tests.mi_crow_gui.plotdata.frames import frame, noise
@@ -200,14 +201,13 @@ def test_the_range_of_a_heatmap_can_be_locked_and_follows_again(make: Callable[.
     assert panel.drawing.scale.high > 50
 
 
-def test_the_options_reach_every_setting_and_the_prompts_of_a_batch(make: Callable[..., Any]) -> None:
-    panel = make("trace", frame(noise(3, 5, 8)))
+def test_the_options_reach_every_setting_and_the_title_names_the_prompt_of_a_batch(make: Callable[..., Any]) -> None:
+    panel = make("trace", frame_of_prompt(frame(noise(3, 5, 8), rows=(("a",) * 5,) * 3), 2))
     options(panel)["Root mean square"].trigger()
     options(panel)["Hide the first token"].trigger()
-    options(panel)["Prompt 3"].trigger()
-    assert panel.settings() == replace(panel.settings(), measure="rms", hide_first=True, sample=2)
+    assert panel.settings() == replace(panel.settings(), measure="rms", hide_first=True)
     draw(panel, panel.drawing.frame)
-    assert "prompt 3 of 3" in texts(panel)
+    assert "prompt 3/3" in texts(panel)
     histogram = make("histogram", frame(noise(1, 5, 8)))
     options(histogram)["Logarithmic counts"].trigger()
     options(histogram)["256"].trigger()

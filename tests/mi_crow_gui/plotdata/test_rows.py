@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mi_crow_gui.plotdata.heatmap import HeatmapSettings, prepare_heatmap
+from mi_crow_gui.plotdata.histogram import HistogramSettings, prepare_histogram
+from mi_crow_gui.plotdata.prompt_frame import frame_of_prompt
 from mi_crow_gui.plotdata.rows import NotDrawable, rows_of
+from mi_crow_gui.plotdata.statistics import StatisticsSettings, prepare_statistics
+from mi_crow_gui.plotdata.trace import TraceSettings, prepare_trace
 from tests.mi_crow_gui.plotdata.frames import frame, noise
 
 
@@ -17,10 +22,29 @@ def test_a_site_of_tokens_by_channels_is_shown_as_it_is_without_a_copy() -> None
 
 def test_a_prompt_of_a_batch_is_picked_and_too_large_a_number_means_the_last() -> None:
     values = noise(3, 4, 2)
-    np.testing.assert_array_equal(rows_of(frame(values), sample=1).values, values[1])
-    last = rows_of(frame(values), sample=9)
-    np.testing.assert_array_equal(last.values, values[2])
-    assert (last.sample, last.samples) == (2, 3)
+    batch = frame(values, rows=(("a", "b"), ("c",), ("d", "e", "f")), spans=(range(2, 4), range(3, 4), range(1, 4)))
+    rows = rows_of(frame_of_prompt(batch, 1))
+    np.testing.assert_array_equal(rows.values, values[1, 3:])
+    assert (rows.label(0), rows.sample, rows.samples) == ("c", 1, 3)
+    last = rows_of(frame_of_prompt(batch, 9))
+    np.testing.assert_array_equal(last.values, values[2, 1:])
+    assert (last.sample, last.samples, last.first) == (2, 3, 0)
+
+
+def test_statistics_histogram_and_ranges_never_count_padding() -> None:
+    values = noise(2, 6, 5)
+    values[1, 2:] = 1e9
+    values[1, 3] = np.nan
+    batch = frame(values, rows=(("x",) * 6, ("y",) * 2), spans=(range(6), range(2)))
+    mine = frame_of_prompt(batch, 1)
+    statistics = prepare_statistics(mine, StatisticsSettings())
+    assert (statistics.count, statistics.nan) == (10, 0)
+    assert statistics.maximum == float(values[1, :2].max())
+    assert statistics.mean == pytest.approx(float(values[1, :2].mean(dtype=np.float64)))
+    histogram = prepare_histogram(mine, HistogramSettings())
+    assert (int(histogram.counts.sum()), histogram.extent.nan) == (10, 0)
+    assert prepare_heatmap(mine, HeatmapSettings()).scale.high < 10
+    assert len(prepare_trace(mine, TraceSettings()).measured) == 2
 
 
 def test_hiding_the_first_token_keeps_positions_and_texts_in_step() -> None:

@@ -54,11 +54,11 @@ def test_an_export_that_is_given_up_says_so(tmp_path: Path) -> None:
 
 
 def test_settings_come_back_from_a_session() -> None:
-    chosen = HeatmapSettings("locked", low=-1.5, high=2.5, hide_first=True, sample=3)
+    chosen = HeatmapSettings("locked", low=-1.5, high=2.5, hide_first=True)
     assert settings_from(HeatmapSettings, options_of(chosen)) == chosen
     assert options_of(HeatmapSettings()) == ()
 
 
 def test_settings_that_are_unknown_or_unreadable_keep_their_defaults() -> None:
-    options = (("colour", "red"), ("low", "wide"), ("hide_first", "perhaps"), ("sample", "2"))
-    assert settings_from(HeatmapSettings, options) == HeatmapSettings(sample=2)
+    options = (("colour", "red"), ("low", "wide"), ("hide_first", "perhaps"), ("low", "2"), ("sample", "2"))
+    assert settings_from(HeatmapSettings, options) == HeatmapSettings(low=2.0)
