@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSize
 from mi_crow_gui.panels.capture_search_panel import CaptureSearchPanel
 from mi_crow_gui.panels.channels_panel import ChannelsPanel
 from mi_crow_gui.panels.look import GRID, bold
+from mi_crow_gui.panels.probe_panel import ProbePanel
 from mi_crow_gui.panels.texts_panel import TextsPanel
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class CaptureBrowser(QWidget):
         self.texts = TextsPanel()
         self.channels = ChannelsPanel()
         self.search = CaptureSearchPanel()
+        self.probe = ProbePanel()
         self.tabs = QTabWidget()
         self.tabs.setObjectName("captureTabs")
         self.tabs.setAccessibleName("What to do with the capture")
@@ -80,6 +82,7 @@ class CaptureBrowser(QWidget):
         self.tabs.addTab(self.texts, "Texts")
         self.tabs.addTab(self.channels, "Channels")
         self.tabs.addTab(self.search, "Search")
+        self.tabs.addTab(self.probe, "Probe")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

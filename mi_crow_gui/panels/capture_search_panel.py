@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from mi_crow_gui.panels.example_list import ExampleList
+from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.progress_row import ProgressRow
 from mi_crow_gui.panels.search_line import SearchLine
@@ -99,7 +100,10 @@ class CaptureSearchPanel(QWidget):
         self._search = QPushButton("Search")
         self._search.setObjectName("searchButton")
         self._search.clicked.connect(self._on_search_clicked)
-        self._how = _row((self._cosine, self._one, self._first, self._search))
+        self._how = QWidget()
+        how = FlowLayout(self._how)
+        for widget in (self._cosine, self._one, self._first, self._search):
+            how.addWidget(widget)
         self.progress = ProgressRow("search")
         self._found = _label("searchFound", "")
         self.results = ExampleList("searchResults", "Found tokens", _EMPTY)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QToolButton, QVBoxLayout, QWidget
 
 from mi_crow_gui.document.formatting import count, plural
+from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID, bold
 from mi_crow_gui.panels.measure_legend import MeasureLegend
 from mi_crow_gui.panels.token_strip import TokenStrip
@@ -33,7 +34,7 @@ class CaptureTextPanel(QWidget):
         self._title.setObjectName("captureTextTitle")
         self._label = QLabel()
         self._label.setTextFormat(Qt.TextFormat.PlainText)
-        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._label.setMaximumWidth(24 * GRID)
         self._before = _button("previousText", "◀", "Previous text", "The text before this one in the table")
         self._after = _button("nextText", "▶", "Next text", "The text after this one in the table")
         self._before.clicked.connect(lambda: self.stepRequested.emit(-1))
@@ -56,10 +57,15 @@ class CaptureTextPanel(QWidget):
         self._strip.setAccessibleName("Tokens of the text")
         self._strip.tokenSelected.connect(self._on_strip_token_selected)
         self._legend = MeasureLegend(self._strip)
-        top = QHBoxLayout()
-        top.setSpacing(GRID)
-        for widget in (self._before, self._title, self._after, self._label, self._legend, self._range):
-            top.addWidget(widget, 1 if widget is self._label else 0)
+        walk = QWidget()
+        steps = QHBoxLayout(walk)
+        steps.setContentsMargins(0, 0, 0, 0)
+        steps.setSpacing(GRID // 2)
+        for widget in (self._before, self._title, self._after, self._label):
+            steps.addWidget(widget)
+        top = FlowLayout()
+        for part in (walk, self._range, self._legend):
+            top.addWidget(part)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID, GRID, GRID, GRID)
         column.setSpacing(GRID)

@@ -8,7 +8,6 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from mi_crow_gui.itemmodels.captures_model import CaptureColumn, CapturesModel
 from mi_crow_gui.panels.empty_hint import EmptyHint
+from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.progress_row import ProgressRow
 from mi_crow_gui.panels.row_table import RowTable
@@ -74,11 +74,9 @@ class CapturesPanel(QWidget):
         self._trash = _button(
             "captureTrash", "Move to bin", "Move the selected captures to the system's bin", self._trash_all
         )
-        buttons = QHBoxLayout()
-        buttons.setSpacing(GRID)
+        buttons = FlowLayout()
         for button in (self._open, self._add, self._verify, self._trash):
             buttons.addWidget(button)
-        buttons.addStretch(1)
         upper = QWidget()
         column = QVBoxLayout(upper)
         column.setContentsMargins(GRID, GRID, GRID, GRID)

@@ -11,6 +11,7 @@ from mi_crow_gui.wiring.capture_list_wiring import CaptureListWiring
 from mi_crow_gui.wiring.capture_search_wiring import CaptureSearchWiring
 from mi_crow_gui.wiring.channels_wiring import ChannelsWiring
 from mi_crow_gui.wiring.offline_plots_wiring import OfflinePlotsWiring
+from mi_crow_gui.wiring.probe_wiring import ProbeWiring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,7 @@ class Offline(QObject):
         self.plots = OfflinePlotsWiring(parts, self.browse, analyses, board, kinds)
         self.channels = ChannelsWiring(parts, self.browse, board, kinds)
         self.search = CaptureSearchWiring(parts, self.browse)
+        self.probe = ProbeWiring(parts, self.browse, self.search)
         self.list = CaptureListWiring(parts)
         captures.captureOpened.connect(self._on_captures_capture_opened)
         captures.listChanged.connect(self.list.refresh)
