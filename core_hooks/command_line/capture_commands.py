@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core_hooks.command_line import weights
 from core_hooks.command_line.output import CommandError, Progress, bytes_text, print_json, print_table
 from core_hooks.model.quantisation import NAMES, NONE
 
@@ -58,7 +59,7 @@ def add_parser(commands: Any) -> None:
     export.add_argument("--site", action="append", default=[], metavar="S", help="only this site; repeatable")
     export.add_argument("--out", metavar="FILE", help="default: DIR with the format as its ending")
     export.set_defaults(handler=run_export)
-    verify = commands.add_parser("verify", help="check every byte of a capture")
+    verify = commands.add_parser("verify", help="check every byte of a capture, or of a model's weights")
     verify.set_defaults(handler=run_verify)
     for command in (show, export, verify):
         command.add_argument("capture", metavar="DIR", help="folder of the capture")
@@ -184,9 +185,11 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    """Check every file; CommandError when one is damaged."""
+    """Check every file of a capture, or of a model's weights; CommandError when one is damaged."""
     from core_hooks.capture.verify import verify_capture
 
+    if not (Path(arguments.capture) / "capture.json").exists() and weights.is_model(arguments.capture):
+        return weights.verify(arguments.capture, arguments)
     found = verify_capture(Path(arguments.capture))
     damaged = [check for check in found if check.problem]
     if arguments.json:

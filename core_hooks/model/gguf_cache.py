@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LIMIT = 64 << 30
 _ORIGIN = "origin.json"
+_CHECKSUMS = "checksums.json"
 _CHUNK = 8 << 20
 _ABANDONED = 24 * 3600  # seconds after which an unfinished entry belongs to a process that died
 
@@ -92,6 +93,18 @@ class GgufCache:
         self._shrink(keep=entry)
         return entry
 
+    def is_whole(self, entry: Path, on_progress: Report | None = None, cancel: threading.Event | None = None) -> bool:
+        """Whether every file of an entry is what was written when it was made; reads all of it."""
+        try:
+            kept = json.loads((entry / _CHECKSUMS).read_text())
+        except (OSError, ValueError):
+            return False
+        return isinstance(kept, dict) and kept == _checksums(entry, on_progress or (lambda progress: None), cancel)
+
+    def drop(self, entry: Path) -> None:
+        """Remove an entry."""
+        _remove(entry)
+
     def size(self) -> int:
         """Return the bytes that all entries take."""
         return sum(_folder_size(entry) for entry in self._entries())
@@ -118,6 +131,7 @@ class GgufCache:
             self._drop_abandoned()
             part.mkdir(parents=True)
             _convert_elsewhere(source, part, dtype, report, cancel)
+            (part / _CHECKSUMS).write_text(json.dumps(_checksums(part, report, cancel)))
             try:
                 part.rename(entry)
             except OSError:
@@ -219,6 +233,32 @@ def _digest(source: Path, report: Report, cancel: threading.Event | None) -> str
             done += len(chunk)
             report(OpenProgress(f"Looking for {source.name} in the cache", done, total, "bytes"))
     return digest.hexdigest()
+
+
+def _checksums(entry: Path, report: Report, cancel: threading.Event | None) -> dict[str, str]:
+    """A checksum of every file of an entry but those that are about the entry itself, by name.
+
+    Sums of machine words, block by block, are as quick as memory is, where a cryptographic digest takes longer than
+    opening the model; each block's sum counts with its place. Nobody has to be kept from forging one.
+    """
+    import numpy as np
+
+    paths = [path for path in sorted(entry.iterdir()) if path.name not in (_ORIGIN, _CHECKSUMS) and path.is_file()]
+    total, done = sum(path.stat().st_size for path in paths), 0
+    found = {}
+    for path in paths:
+        digest = hashlib.blake2b(digest_size=16)
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                if cancel is not None and cancel.is_set():
+                    raise OpeningCancelled
+                words = len(chunk) // 8
+                digest.update(int(np.frombuffer(chunk, np.uint64, words).sum()).to_bytes(8, "little"))
+                digest.update(chunk[8 * words :])
+                done += len(chunk)
+                report(OpenProgress("Checking the unpacked weights", done, total, "bytes"))
+        found[path.name] = digest.hexdigest()
+    return found
 
 
 def _origin(source: Path) -> dict[str, Any]:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     Report = Callable[[OpenProgress], None]
 
+# Weights of this size are looked at for NaN whenever they are opened, which takes a fraction of a second; larger ones
+# when somebody asks for it.
+_MOST_LOOKED_AT = 2 << 30
+
 
 def open_model(
     reference: ModelReference,
@@ -69,7 +73,7 @@ def open_model(
     check_device(reference.device)
     _check(cancel)
     report(OpenProgress(f"Reading the hierarchy of {checkpoint.name}"))
-    checkpoint = _unpacked(checkpoint, reference)
+    original, checkpoint = checkpoint, _unpacked(checkpoint, reference)
     built = _build(checkpoint, reference)
     if on_tree is not None:
         from core_hooks.model.tree import build_tree
@@ -79,9 +83,14 @@ def open_model(
         raise ModelError(checkpoint.missing)
     _check(cancel)
     _check_memory(built, reference)
-    if checkpoint.is_gguf:
+    if original.is_gguf:
         from core_hooks.model.gguf_cache import GgufCache
 
+        if not checkpoint.is_gguf and not GgufCache().is_whole(checkpoint.folder, on_progress, cancel):
+            report(OpenProgress(f"What was kept of {original.name} is damaged: it is unpacked again"))
+            GgufCache().drop(checkpoint.folder)
+            checkpoint = original
+    if checkpoint.is_gguf:
         folder = GgufCache().unpack(checkpoint.weights[0], reference.dtype, on_progress, cancel)
         checkpoint = replace(locate(folder), name=checkpoint.name)
         built = _build(checkpoint, reference)
@@ -89,6 +98,11 @@ def open_model(
 
     model, notes = load_weights(built, reference, on_progress, cancel)
     _check(cancel)
+    if checkpoint.nbytes <= _MOST_LOOKED_AT:
+        from core_hooks.model.weight_check import non_finite, non_finite_sentence
+
+        sentence = non_finite_sentence(non_finite(model, cancel), str(original.weights[0].parent))
+        notes = (sentence, *notes) if sentence else notes
     report(OpenProgress("Reading the tokenizer"))
     from core_hooks.model.tokenizer import load_tokenizer
 
@@ -195,7 +209,14 @@ def _unpacked(checkpoint: Checkpoint, reference: ModelReference) -> Checkpoint:
     from core_hooks.model.gguf_cache import GgufCache
 
     folder = GgufCache().find(checkpoint.weights[0], reference.dtype)
-    return replace(locate(folder), name=checkpoint.name) if folder is not None else checkpoint
+    if folder is None:
+        return checkpoint
+    try:
+        return replace(locate(folder), name=checkpoint.name)
+    except ModelError:
+        # What was kept is damaged; the file itself is still there.
+        GgufCache().drop(folder)
+        return checkpoint
 
 
 def _check_memory(built: Outline, reference: ModelReference) -> None:

@@ -172,6 +172,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Look for hooks left on the model", words="hooks leak verify",
     ),
     ActionSpec(
+        "verifyWeights", "&Verify the weights", "verify-weights", "&Model", 2,
+        "Read the files of the open model and look for damage", enabled=False, words="checksum sha256 nan damaged file",
+    ),
+    ActionSpec(
+        "clearWeightCache", "Remove unpac&ked GGUF weights", "clear-cache", "&Model", 2,
+        "Give back the room that unpacked GGUF files take on the disk", words="cache clear disk space free",
+    ),
+    ActionSpec(
         "pinA", "Pin as &A", "pin-a", "&Model/R&uns", 3, "Keep the run selected in the history as A",
         ("Ctrl+Alt+A",), enabled=False, words="keep history compare",
     ),

@@ -38,6 +38,7 @@ from mi_crow_gui.wiring.session_wiring import SessionWiring
 from mi_crow_gui.wiring.startup import FirstPaint, load_plots
 from mi_crow_gui.wiring.token_wiring import TokenWiring
 from mi_crow_gui.wiring.view_wiring import ViewWiring
+from mi_crow_gui.wiring.weights_wiring import WeightsWiring
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -78,6 +79,7 @@ class Composition(QObject):
         self._device = DeviceWiring(parts, self._model)
         self._hooks = HooksWiring(parts)
         self._map = MapWiring(parts)
+        self._weights = WeightsWiring(parts)
         self._run = RunWiring(parts)
         self._tokens = TokenWiring(parts)
         self._editor = EditorWiring(parts)

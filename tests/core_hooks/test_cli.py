@@ -218,3 +218,21 @@ def test_several_prompts_are_continued_together(
 
 def test_the_prompt_of_several_that_is_wrong_is_named(capsys: pytest.CaptureFixture[str], folder: str) -> None:
     assert "Prompt 2 of 2" in complaint(capsys, 1, "run", folder, "--prompt", "the", "--prompt", " ")
+
+
+def test_verify_also_reads_the_weights_of_a_model_and_says_what_its_finding_rests_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = save_folder(tmp_path / "model")
+    assert main(["verify", str(folder)]) == 0
+    assert "Safetensors keeps no checksum" in capsys.readouterr().out
+    state = load_file(folder / "model.safetensors")
+    state["transformer.wte.weight"][3] = torch.nan
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    assert main(["verify", str(folder), "--json"]) == 1
+    written = capsys.readouterr()
+    assert "transformer.wte.weight (32 of 3,072)" in json.loads(written.out)[0]["problem"]
+    assert "1 of 1 files" in written.err
