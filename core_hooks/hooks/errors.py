@@ -24,13 +24,21 @@ class HookError(Exception):
         self.hook_type = str(getattr(hook_type, "value", hook_type))
         self.original_error = original_error
         self.layer = layer
-        message = f"Hook {hook_id} (type={self.hook_type}) raised exception: {original_error}"
+        message = f"Hook {hook_id} (type={self.hook_type}) raised exception: {text_of(original_error)}"
         if layer is not None:
             message = f"{' '.join(message.split())} (layer {layer or 'root'})"
         super().__init__(message)
 
     def __reduce__(self) -> tuple[type[HookError], tuple[object, ...]]:
         return type(self), (self.hook_id, self.hook_type, self.original_error, self.layer)
+
+
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception, of whatever class: its own ``__str__`` may fail too."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - it is somebody's own class
+        return f"a {type(error).__name__} that can't be written as text"
 
 
 class StopForward(Exception):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from core_hooks.hooks.controller import Controller
-from core_hooks.hooks.errors import ActivationError, StopForward
+from core_hooks.hooks.errors import ActivationError, StopForward, text_of
 from core_hooks.hooks.hook_type import FORWARD, HookType
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ class FunctionController(Controller):
         except StopForward:
             raise
         except Exception as error:
-            raise ActivationError(f"Error applying function in FunctionController {self.id}: {error}") from error
+            raise ActivationError(
+                f"Error applying function in FunctionController {self.id}: {text_of(error)}"
+            ) from error
         return result
 
     def fitting(self, result: Any, target: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import linecache
 import math
 import textwrap
@@ -10,9 +11,12 @@ import threading
 import traceback
 import warnings
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from core_hooks.hooks.errors import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +71,7 @@ def run_text(text: str, filename: str) -> tuple[WrittenFunction, ...]:
     except BaseException as error:
         line = line_in(error, filename)
         if isinstance(error, Exception):
-            raise ControllerCodeError(f"{type(error).__name__}: {error}", line) from error
+            raise ControllerCodeError(f"{type(error).__name__}: {text_of(error)}", line) from error
         if not would_end_the_program(error):
             raise
         raise ending_refused(error, line) from error
@@ -108,22 +112,33 @@ def _namespace(sited: list[WrittenFunction], filename: str) -> dict[str, Any]:
 
         return place
 
+    return {
+        "torch": torch,
+        "math": math,
+        "site": site,
+        "__name__": NAMESPACE,
+        "__builtins__": vars(_own_builtins()),
+    }
+
+
+def _own_builtins() -> ModuleType:
+    """Python's built-in names for one text: what it changes there is changed for nobody else, in any thread."""
+
     def leave(*_: object) -> None:
         raise ControllerCodeError("A controller can't end the program.")
 
     def ask(*_: object, **__: object) -> None:
         raise ControllerCodeError(_ASKS)
 
-    return {
-        "torch": torch,
-        "math": math,
-        "site": site,
-        "exit": leave,
-        "quit": leave,
-        "input": ask,
-        "breakpoint": ask,
-        "__name__": NAMESPACE,
-    }
+    own = ModuleType("builtins")
+    import_module = builtins.__import__
+
+    def import_(name: str, *arguments: Any, **options: Any) -> Any:
+        return own if name == "builtins" else import_module(name, *arguments, **options)
+
+    vars(own).update(vars(builtins))
+    vars(own).update({"exit": leave, "quit": leave, "input": ask, "breakpoint": ask, "__import__": import_})
+    return own
 
 
 def _first_line(function: object, filename: str) -> int:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from core_hooks.capture.recorder import RecordingDetector
 from core_hooks.hooks.attachment import attach
+from core_hooks.hooks.controller import Controller
+from core_hooks.hooks.detector import Detector
 from core_hooks.hooks.hook_type import HookType
-from core_hooks.model.captured_values import ControllerError
+from core_hooks.hooks.kinds import load, settings_of
 from core_hooks.model.controller_code import line_in
 from core_hooks.model.controller_context import Surroundings
 from core_hooks.model.user_controller import ControllerCodeError, PlacedFunction, UserController, placed_hook
 from mi_crow_gui.document.folders import vectors_folder
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
 from mi_crow_gui.document.strength import strength_of, without_strength
+from mi_crow_gui.engine.hook_entry import HookEntry, sentence, user_line
 from mi_crow_gui.engine.interrupt import ControllerInterrupted
 from mi_crow_gui.engine.libraries import Libraries
 from mi_crow_gui.engine.messages import HookFailure, HookReport, HookState
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from core_hooks.hooks.attachment import Attachment
     from core_hooks.hooks.errors import HookError
     from core_hooks.hooks.hook import Hook
+    from core_hooks.hooks.kinds import HookKinds, Value
     from core_hooks.model.batch import TokenBatch
     from core_hooks.model.captured_values import RunValues
     from core_hooks.model.tokens import TokenSequence
@@ -44,29 +47,6 @@ log = logging.getLogger(__name__)
 READING_LIMIT = 10.0
 
 
-@dataclass(slots=True)
-class _Entry:
-    """One row of the hooks list with what became of it."""
-
-    spec: HookSpec
-    hooks: tuple[tuple[str, Hook], ...] = ()
-    code: UserController | None = None
-    error: str = ""
-    line: int = 0
-    last_shape: tuple[int, ...] = ()
-    fired_before: int = 0
-
-    @property
-    def fired(self) -> int:
-        """Calls that its hooks saw, ever."""
-        return sum(hook.fired for _, hook in self.hooks)
-
-    @property
-    def enabled(self) -> bool:
-        """Whether it is on: all of its hooks are."""
-        return bool(self.hooks) and all(hook.enabled for _, hook in self.hooks)
-
-
 class Attachments:
     """Keeps the model's hooks equal to a list of specs.
 
@@ -76,6 +56,8 @@ class Attachments:
         Receives every capture, in the thread of the forward.
     on_failure
         Told once for each hook that could not be built or disabled itself.
+    kinds
+        What hooks there are beside captures and written controllers; default: every kind that is installed.
     """
 
     def __init__(
@@ -83,11 +65,13 @@ class Attachments:
         guard: UserCodeGuard,
         on_record: Callable[[CaptureRecord], None],
         on_failure: Callable[[HookFailure], None],
+        kinds: HookKinds | None = None,
     ) -> None:
         self._guard = guard
         self._on_record = on_record
         self._on_failure = on_failure
-        self._entries: dict[str, _Entry] = {}
+        self._kinds = kinds if kinds is not None else load()
+        self._entries: dict[str, HookEntry] = {}
         self._model: torch.nn.Module | None = None
         self._sites: frozenset[str] = frozenset()
         self._attachment: Attachment | None = None
@@ -144,7 +128,7 @@ class Attachments:
     def aside(self, number: int, tokens: TokenSequence | None) -> Iterator[None]:
         """Let controllers act in a forward that is no run's: nothing is captured, and nothing counted as fired."""
         hooks = [hook for entry in self._entries.values() for _, hook in entry.hooks]
-        looking = [hook for hook in hooks if isinstance(hook, RecordingDetector) and hook.enabled]
+        looking = [hook for hook in hooks if not hook.controls and hook.enabled]
         fired = {entry.spec.id: entry.fired for entry in self._entries.values()}
         for hook in looking:
             hook.disable()
@@ -235,9 +219,8 @@ class Attachments:
         return frozenset(
             site
             for entry in self._entries.values()
-            if entry.code is not None
             for site, hook in entry.hooks
-            if hook.enabled and hook.hook_type is HookType.FORWARD
+            if hook.controls and hook.enabled and hook.hook_type is HookType.FORWARD
         )
 
     def captures(self) -> int:
@@ -254,7 +237,7 @@ class Attachments:
         self._serial += 1
         return HookReport(self._serial, self.states())
 
-    def _state(self, entry: _Entry) -> HookState:
+    def _state(self, entry: HookEntry) -> HookState:
         hooks = [hook for _, hook in entry.hooks]
         return HookState(
             id=entry.spec.id,
@@ -266,10 +249,11 @@ class Attachments:
             last_shape=entry.last_shape,
             error=entry.error,
             error_line=entry.line,
+            results=self._results(entry),
         )
 
-    def _build(self, spec: HookSpec) -> _Entry:
-        entry = _Entry(spec)
+    def _build(self, spec: HookSpec) -> HookEntry:
+        entry = HookEntry(spec)
         if self._model is None or not (spec.enabled and spec.trusted):
             return entry
         if spec.site not in self._sites:
@@ -281,13 +265,41 @@ class Attachments:
         elif spec.kind == CONTROLLER:
             self._build_controller(entry)
         else:
-            entry.error = f"No plugin provides hooks of kind '{spec.kind}'."
+            self._build_kind(entry)
         for _, hook in entry.hooks:
             hook.errors = "disable"
             hook.on_failure = self._hook_failed
         return entry
 
-    def _build_controller(self, entry: _Entry) -> None:
+    def _build_kind(self, entry: HookEntry) -> None:
+        spec = entry.spec
+        kind = self._kinds.get(spec.kind)
+        if kind is None:
+            entry.error = f"No plugin provides hooks of kind '{spec.kind}'."
+            return
+        try:
+            hook = kind.hook(spec.site, settings_of(spec.options))
+            hook.id = spec.id
+            if isinstance(hook, Detector) and not hook.controls:
+                hook.stage = "after" if spec.stage == "after" else "before"
+            if isinstance(hook, Controller):
+                hook.refuse_nan = True
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            self._not_built(entry, f"{kind.title}: {sentence(error)}", 0)
+        else:
+            entry.hooks = ((spec.site, hook),)
+
+    def _results(self, entry: HookEntry) -> tuple[tuple[str, Value], ...]:
+        """What a detector found, if it is of a kind that says so."""
+        kind = self._kinds.get(entry.spec.kind)
+        if kind is None or kind.results is None or not entry.hooks:
+            return ()
+        try:
+            return tuple((str(name), value) for name, value in kind.results(entry.hooks[0][1]))
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            return (("Not shown", sentence(error)),)
+
+    def _build_controller(self, entry: HookEntry) -> None:
         spec = entry.spec
         self._guard.fence.measure()
         try:
@@ -309,7 +321,7 @@ class Attachments:
         finally:
             self._tidy()
 
-    def _not_built(self, entry: _Entry, message: str, line: int) -> None:
+    def _not_built(self, entry: HookEntry, message: str, line: int) -> None:
         entry.error, entry.line = message, line
         spec = entry.spec
         self._on_failure(HookFailure(spec.id, spec.site, message, line, 0, traceback.format_exc()))
@@ -337,7 +349,7 @@ class Attachments:
     def _hook_failed(self, hook: Hook, error: HookError) -> None:
         entry = self._entries[hook.id]
         cause = error.original_error
-        entry.line = _line(entry, hook, cause)
+        entry.line = user_line(entry, hook, cause)
         entry.error = sentence(cause)
         if entry.code is not None:
             # Half a text that acts is none that anybody wrote: its other functions are off too.
@@ -367,24 +379,6 @@ class Attachments:
 
 def _ignore(record: CaptureRecord) -> None:
     """What is captured outside a run is nobody's."""
-
-
-def sentence(error: BaseException) -> str:
-    """The user's exception as one line: its type tells what kind, its text what."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    if not text:
-        return f"{name} was raised."
-    plain = isinstance(error, ControllerCodeError | ControllerError) or name == "RuntimeError"
-    return text if plain else f"{name}: {text}"
-
-
-def _line(entry: _Entry, hook: Hook, error: BaseException) -> int:
-    """The user's own line; where nothing passed through one, as with NaN in a result, that of the function."""
-    if entry.code is None:
-        return 0
-    placed = zip(entry.code.placed, entry.hooks, strict=True)
-    return entry.code.line_of(error) or next((one.line for one, (_, made) in placed if made is hook), 0)
 
 
 def _stage(stage: str) -> Literal["before", "after", "input"]:

@@ -96,7 +96,10 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class HookState:
-    """What is known of one attached hook: shown in the hooks list."""
+    """What is known of one attached hook: shown in the hooks list.
+
+    `results`: what a detector of a kind of its own found in its newest call, as (name, value).
+    """
 
     id: str
     site: str
@@ -107,6 +110,7 @@ class HookState:
     last_shape: tuple[int, ...] = ()
     error: str = ""
     error_line: int = 0
+    results: tuple[tuple[str, int | float | bool | str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def preview(
 ) -> PreviewResult:
     """Run the text on the tensor, on the model's device, under the guard; whatever it raises is told in the result."""
     from core_hooks.model.user_controller import ControllerCodeError, UserController
-    from mi_crow_gui.engine.attachments import sentence
+    from mi_crow_gui.engine.hook_entry import sentence
     from mi_crow_gui.engine.interrupt import ControllerInterrupted
 
     code: UserController | None = None

@@ -70,6 +70,7 @@ class ModelService(QObject):
     promptStepsArrived = Signal(object)  # those of every prompt
     liveArrived = Signal(object)
     framesArrived = Signal(object)
+    kindsKnown = Signal(object)
     warm = Signal()
     taskProgressed = Signal(object)
     taskEnded = Signal(object)
@@ -79,7 +80,7 @@ class ModelService(QObject):
     _lookWanted = Signal(object)
     _runWanted = Signal(object)
     _hooksWanted = Signal()
-    _prepareWanted = Signal(int)
+    _prepareWanted = Signal(int, bool)
     _taskWanted = Signal(object)
     _closeWanted = Signal()
 
@@ -139,6 +140,7 @@ class ModelService(QObject):
         worker.hooksChanged.connect(self._on_worker_hooks_changed)
         worker.taskProgressed.connect(self._on_worker_task_progressed)
         worker.taskEnded.connect(self._on_worker_task_ended)
+        worker.kindsKnown.connect(self._on_worker_kinds_known)
         worker.warm.connect(self._on_worker_warm)
 
     # ---- what the window asks ----------------------------------------------------------------------------------
@@ -168,9 +170,12 @@ class ModelService(QObject):
         """Number of the newest run; 0 before the first."""
         return self._run_number
 
-    def prepare(self, threads: int = 0) -> None:
-        """Import torch and transformers on the model thread; called once the window has been painted."""
-        self._prepareWanted.emit(threads)
+    def prepare(self, threads: int = 0, plugins: bool = True) -> None:
+        """Import torch and transformers on the model thread; called once the window has been painted.
+
+        Tells of the kinds of hooks there are (`kindsKnown`), without `plugins` of the built-in ones alone.
+        """
+        self._prepareWanted.emit(threads, plugins)
 
     def look(self, reference: ModelReference) -> None:
         """Find out what a model is and needs before it is opened (`looked`); the newest question alone is answered."""
@@ -436,6 +441,10 @@ class ModelService(QObject):
         self.taskEnded.emit(result)
         if result.details:
             self.failed.emit(Failure("task", result.problem, result.details))
+
+    @Slot(object)
+    def _on_worker_kinds_known(self, kinds: object) -> None:
+        self.kindsKnown.emit(kinds)
 
     @Slot()
     def _on_worker_warm(self) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from core_hooks.capture.history import RunHistory
     from core_hooks.capture.mailbox import Mailbox
+    from core_hooks.hooks.kinds import HookKinds
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opening import OpenedModel as CoreModel
     from core_hooks.model.reference import ModelReference, OpenProgress
@@ -77,6 +78,7 @@ class ModelWorker(QObject):
     hooksChanged = Signal(object)
     taskProgressed = Signal(object)
     taskEnded = Signal(object)
+    kindsKnown = Signal(object)
     warm = Signal()
 
     def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard, archive: RunArchive) -> None:
@@ -98,11 +100,13 @@ class ModelWorker(QObject):
         self._pending: Sequence[HookSpec] | None = None
         self._again: frozenset[str] = frozenset()
         self._last: RunHistory | None = None
+        self._plugins = True
+        self._kinds: HookKinds | None = None
 
     # ---- asked for by the service ------------------------------------------------------------------------------
 
-    @Slot(int)
-    def prepare(self, threads: int) -> None:
+    @Slot(int, bool)
+    def prepare(self, threads: int, plugins: bool) -> None:
         """Import what models need while nobody waits for it."""
         try:
             set_threads(threads)
@@ -114,6 +118,8 @@ class ModelWorker(QObject):
 
         self.devicesKnown.emit(devices())
         self.choicesKnown.emit(choices())
+        self._plugins = plugins
+        self.kindsKnown.emit(self._known_kinds())
         self.warm.emit()
 
     @Slot(object)
@@ -292,7 +298,7 @@ class ModelWorker(QObject):
         from mi_crow_gui.engine.attachments import Attachments
 
         if self._attachments is None:
-            self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit)
+            self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit, self._known_kinds())
         previous, self._model = self._model, model
         self.archive.clear()
         self._measures, self._shapes_seen = None, False
@@ -303,6 +309,13 @@ class ModelWorker(QObject):
             previous.close()
         self.anatomyKnown.emit(anatomy)
         self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, model.example_inputs is not None))
+
+    def _known_kinds(self) -> HookKinds:
+        from core_hooks.hooks.kinds import load
+
+        if self._kinds is None:
+            self._kinds = load(self._plugins)
+        return self._kinds
 
     def _begin(self, request: RunRequest) -> Recording:
         from mi_crow_gui.engine.captured_runs import LiveValues, by_pin

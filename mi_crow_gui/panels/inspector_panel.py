@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollAre
 
 from mi_crow_gui.document import formatting
 from mi_crow_gui.panels.facts_table import FactsTable
+from mi_crow_gui.panels.hook_details import HookDetailsPanel
 from mi_crow_gui.panels.look import GRID, bold
 from mi_crow_gui.panels.site_label import SiteLabel
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core_hooks.model.records import ModuleRecord
+    from mi_crow_gui.panels.hook_details import HookDetails
 
 _NOTHING = "Select a module to see what it is and what it gives out."
 _NO_VALUES = "Tick the module and run the prompt: the statistics of its values then stand here."
@@ -75,6 +77,8 @@ class InspectorPanel(QWidget):
             self._layout.addWidget(part)
         self._layout.addWidget(self._detector_title)
         self._layout.addWidget(self._detector)
+        self.hook_details = HookDetailsPanel()
+        self._layout.addWidget(self.hook_details)
         self._layout.addStretch(1)
         self._scroll = scroll = QScrollArea()
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -127,6 +131,11 @@ class InspectorPanel(QWidget):
             part.setVisible(stage is not None)
         if stage is not None:
             self._stage.setCurrentIndex(self._stage.findData(stage))
+
+    def set_hooks(self, hooks: tuple[HookDetails, ...]) -> None:
+        """Show the settings and results of the site's hooks that have any."""
+        if self.hook_details.set_hooks(hooks):
+            self._settle()
 
     def set_plot_widget(self, widget: QWidget | None) -> None:
         """Put a plot under the statistics in place of the one that was there."""

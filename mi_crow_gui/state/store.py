@@ -32,7 +32,7 @@ _TOPICS = {"selected_site": "selection", "token_measure": "measure"}
 _PARTS = tuple(field.name for field in fields(Workspace))
 _NAMES = {CAPTURE: "detector", CONTROLLER: "controller"}
 _SITE_LENGTH = 40
-_PROMPT_TYPING, _GENERATION_TUNING, _STRENGTH_TUNING = 1, 2, 3
+_PROMPT_TYPING, _GENERATION_TUNING, _STRENGTH_TUNING, _HOOK_TUNING = 1, 2, 3, 4
 
 
 class DocumentStore(QObject):
@@ -212,6 +212,11 @@ class DocumentStore(QObject):
     def set_hook_options(self, hook_id: str, options: edits.Options) -> None:
         """Replace the settings of a hook."""
         self._edit("Change hook settings", edits.set_hook_options(self._workspace, hook_id, options))
+
+    def tune_hook(self, hook_id: str, options: edits.Options) -> None:
+        """Replace the settings of a hook; turning a box without a pause is one step."""
+        after = edits.set_hook_options(self._workspace, hook_id, options)
+        self._edit("Change hook settings", after, _HOOK_TUNING)
 
     def set_strength(self, hook_id: str, strength: Strength) -> None:
         """Let a controller act more or less; moving the slider without a pause is one step."""

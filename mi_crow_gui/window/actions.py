@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from PySide6.QtCore import QObject
 
@@ -315,11 +315,11 @@ def tool_tip(spec: ActionSpec) -> str:
     return f"{spec.tip} ({keys})" if keys else spec.tip
 
 
-def build_actions(parent: QObject) -> dict[str, QAction]:
-    """Make every action of the table, by name; icons come later, with the theme."""
+def build_actions(parent: QObject, table: Sequence[ActionSpec] = ACTIONS) -> dict[str, QAction]:
+    """Make every action of a table, by name; icons come later, with the theme."""
     built: dict[str, QAction] = {}
     groups: dict[str, QActionGroup] = {}
-    for spec in ACTIONS:
+    for spec in table:
         action = QAction(spec.text, parent)
         action.setObjectName(spec.name)
         action.setIconText(plain_text(spec))

@@ -21,15 +21,17 @@ from PySide6.QtWidgets import (
 )
 
 from mi_crow_gui.panels.look import GRID
-from mi_crow_gui.window.actions import ACTIONS, ActionSpec, plain_text, shortcut_text
+from mi_crow_gui.window.actions import plain_text, shortcut_text
 from mi_crow_gui.window.command_search import search
 from mi_crow_gui.window.icons import icon
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from PySide6.QtCore import QModelIndex, QPersistentModelIndex
     from PySide6.QtGui import QAction, QPainter
+
+    from mi_crow_gui.window.actions import ActionSpec
 
 _WIDTH = 72 * GRID
 _SHOWN_ROWS = 12
@@ -43,9 +45,10 @@ _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 class CommandPalette(QDialog):
     """Offers every action that can be found by the typed words; disabled ones are shown and can't be chosen."""
 
-    def __init__(self, actions: Mapping[str, QAction], parent: QWidget) -> None:
+    def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
-        self._actions = actions
+        self._actions: Mapping[str, QAction] = {}
+        self._specs: Sequence[ActionSpec] = ()
         self.recent: list[str] = []
         self.setObjectName("commandPaletteDialog")
         self.setAccessibleName("Command palette")
@@ -80,6 +83,10 @@ class CommandPalette(QDialog):
         column.addWidget(self._list, 1)
         column.addWidget(self._nothing)
 
+    def offer(self, actions: Mapping[str, QAction], specs: Sequence[ActionSpec]) -> None:
+        """These actions, by name and as the table has them, are those to choose from."""
+        self._actions, self._specs = actions, specs
+
     def open_over(self, window: QWidget) -> None:
         """Show the palette at the top of a window, empty."""
         self._edit.clear()
@@ -112,7 +119,7 @@ class CommandPalette(QDialog):
 
     def _on_edit_changed(self, text: str) -> None:
         self._list.clear()
-        for spec in search(text, ACTIONS, self.recent):
+        for spec in search(text, self._specs, self.recent):
             self._list.addItem(self._item(spec))
         enabled = (row for row in range(self._list.count()) if self._usable(self._list.item(row)))
         self._list.setCurrentRow(next(enabled, -1))

@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QDialog, QMainWindow
 from mi_crow_gui.window import file_choosers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from PySide6.QtGui import QAction
 
     from core_hooks.model.reference import ModelReference
+    from mi_crow_gui.window.actions import ActionSpec
     from mi_crow_gui.window.capture_corpus_dialog import CaptureCorpusDialog
     from mi_crow_gui.window.open_model_dialog import OpenModelDialog
 
@@ -101,13 +102,18 @@ class DialogWindow(QMainWindow):
 
         palette = self.findChild(CommandPalette)
         if palette is None:
-            palette = CommandPalette(self.actions_by_name(), self)
+            palette = CommandPalette(self)
+        palette.offer(self.actions_by_name(), self.action_specs())
         palette.open_over(self)
         return palette
 
     def actions_by_name(self) -> dict[str, QAction]:
         """Every action that the command palette offers."""
         return {}
+
+    def action_specs(self) -> Sequence[ActionSpec]:
+        """The same as the table of actions has them."""
+        return ()
 
     def close_dialogs(self) -> None:
         """Close every window that belongs to this one."""

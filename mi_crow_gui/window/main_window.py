@@ -12,7 +12,9 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDockWidget,
+    QMenu,
     QStackedWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -22,7 +24,7 @@ from mi_crow_gui.panels.inspector_panel import InspectorPanel
 from mi_crow_gui.panels.start_page import StartPage
 from mi_crow_gui.panels.status_bar import StatusBar
 from mi_crow_gui.window import bottom_tabs, placement
-from mi_crow_gui.window.actions import TOOLBAR, build_actions, specs
+from mi_crow_gui.window.actions import ACTIONS, TOOLBAR, build_actions
 from mi_crow_gui.window.banner import Banner
 from mi_crow_gui.window.bottom_tabs import BottomTabs
 from mi_crow_gui.window.dialog_window import DialogWindow
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
+
+    from mi_crow_gui.window.actions import ActionSpec
 
 TITLE = "Mi-Crow inspector"
 
@@ -88,6 +92,7 @@ class MainWindow(DialogWindow):
         self.status = StatusBar()
         self.banner = Banner()
 
+        self._more_specs: list[ActionSpec] = []
         self._actions = build_actions(self)
         self.addActions(list(self._actions.values()))
         self._build_bars()
@@ -211,6 +216,32 @@ class MainWindow(DialogWindow):
         """Every action of the table."""
         return dict(self._actions)
 
+    def action_specs(self) -> tuple[ActionSpec, ...]:
+        """The table of actions, and those that were added."""
+        return (*ACTIONS, *self._more_specs)
+
+    def add_actions(self, specs: Sequence[ActionSpec], button: str) -> list[QAction]:
+        """Add further actions of one submenu to the menu bar, the palette, and a drop-down of the tool bar."""
+        if not specs:
+            return []
+        made = build_actions(self, specs)
+        self._actions.update(made)
+        self.addActions(list(made.values()))
+        self._more_specs += specs
+        top, _, title = specs[0].menu.partition("/")
+        attach = self._toolbar.findChild(QToolButton, "attachDetectorButton")
+        before = self._actions[button]
+        after = self.menus[top].actions()[self.menus[top].actions().index(before) + 1]
+        submenu = QMenu(title, self.menus[top])
+        submenu.setObjectName(f"{button}Kinds")
+        submenu.setToolTipsVisible(True)
+        submenu.addActions(list(made.values()))
+        submenu.aboutToShow.connect(self._draw_all_icons)
+        self.menus[top].insertMenu(after, submenu)
+        if attach is not None:
+            attach.menu().addMenu(submenu)
+        return list(made.values())
+
     def latest(self, site: str) -> np.ndarray | None:
         """Newest captured value of a site, or None."""
         return None if self.service is None else self.service.latest(site)
@@ -328,7 +359,7 @@ class MainWindow(DialogWindow):
             self._actions[f"theme{current_mode(application).capitalize()}"].setChecked(True)
 
     def _draw_icons(self, names: Any) -> None:
-        table = specs()
+        table = {spec.name: spec for spec in self.action_specs()}
         for name in list(names):
             self._actions[name].setIcon(icon(table[name].icon))
 

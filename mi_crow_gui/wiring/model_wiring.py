@@ -68,7 +68,8 @@ class ModelWiring(QObject):
         """Import what models need, once; captures are looked at without it."""
         if not self._prepared:
             self._prepared = True
-            self._service.prepare(self._parts.settings.torch_threads)
+            parts = self._parts
+            self._service.prepare(parts.settings.torch_threads, not parts.arguments.no_plugins)
 
     def open_target(self, reference: ModelReference) -> None:
         """Open what a person named: a model, or a session or capture by the look of its path."""

@@ -240,6 +240,12 @@ def test_an_exception_of_its_own_that_no_except_catches_is_told_too() -> None:
         controller(text)(X)
 
 
+def test_what_a_text_changes_of_the_built_in_names_is_changed_for_nobody_else() -> None:
+    text = "import builtins\nbuiltins.len = lambda x: 77\ndef control(x):\n    return x * len(x)"
+    assert torch.equal(controller(text)(X), X * 77)
+    assert len([1]) == 1
+
+
 def test_what_is_written_into_x_before_it_fails_leaves_the_tensor_alone() -> None:
     held = X.clone()
     with pytest.raises(ZeroDivisionError):
