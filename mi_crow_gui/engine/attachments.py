@@ -14,6 +14,7 @@ from core_hooks.hooks.controller import Controller
 from core_hooks.hooks.detector import Detector
 from core_hooks.hooks.hook_type import HookType
 from core_hooks.hooks.kinds import load, settings_of
+from core_hooks.hooks.registration import hooked_modules, hooks_of
 from core_hooks.model.controller_code import line_in
 from core_hooks.model.controller_context import Surroundings
 from core_hooks.model.user_controller import ControllerCodeError, PlacedFunction, UserController, placed_hook
@@ -115,6 +116,14 @@ class Attachments:
             else:
                 self._entries[spec.id] = self._build(spec)
         self._attach()
+
+    def census(self) -> int:
+        """How many hooks of ours are on modules now, counted in the modules and not in what was attached."""
+        return sum(len(hooks_of(module)) for module in hooked_modules())
+
+    def expected(self) -> int:
+        """How many belong there by the hooks list."""
+        return sum(hook.attached for entry in self._entries.values() for _, hook in entry.hooks)
 
     def suspend(self) -> None:
         """Take everything off the model; `resume` brings it back."""

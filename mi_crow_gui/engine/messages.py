@@ -212,6 +212,8 @@ class RunOutcome:
         ``"done"``, ``"length"``, ``"eos"``, ``"context"``, ``"cancelled"`` or ``"failed"``.
     seconds
         Time from the first forward to the end.
+    hooks_left, hooks_expected
+        Hooks found on the model's modules once it had ended, and how many belong there by the hooks list.
     batch
         Of a batch what came of each prompt, as if it had run alone. All of the above is of the first one then, but
         for `stopped`, which is ``"cancelled"`` or ``"early"`` if that holds of any.
@@ -227,6 +229,8 @@ class RunOutcome:
     hooks: tuple[HookState, ...] = ()
     dropped: int = 0
     notes: tuple[str, ...] = field(default=())
+    hooks_left: int = 0
+    hooks_expected: int = 0
     batch: tuple[RunOutcome, ...] = ()
 
     @property

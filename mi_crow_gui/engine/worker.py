@@ -216,6 +216,8 @@ class ModelWorker(QObject):
             if recording is not None:
                 recording.publish_report(self._attachments.report())
         if recording is not None and outcome is not None:
+            left, expected = self._attachments.census(), self._attachments.expected()
+            outcome = replace(outcome, hooks_left=left, hooks_expected=expected)
             self.archive.keep(recording.kept(outcome))
         self.runEnded.emit(outcome)
 

@@ -7,13 +7,14 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from mi_crow_gui.document import formatting
+from mi_crow_gui.panels.instrument_strip import InstrumentStrip
 from mi_crow_gui.panels.look import GRID, fixed_font
 
 _NO_MODEL = "No model"
 
 
 class StatusBar(QStatusBar):
-    """Parts from left to right: model, device, message, progress with cancel, dropped records, last loss."""
+    """Parts from left to right: model, device, message, progress with cancel, hooks, dropped records, last loss."""
 
     cancelRequested = Signal()
 
@@ -44,7 +45,8 @@ class StatusBar(QStatusBar):
         self.addWidget(self._model)
         self.addWidget(self._device)
         self.addWidget(self._message, 1)
-        for part in (self._progress, self._cancel, self._dropped, self._loss):
+        self.instruments = InstrumentStrip()
+        for part in (self._progress, self._cancel, self.instruments, self._dropped, self._loss):
             self.addPermanentWidget(part)
         self.set_model("")
         self.set_device("")

@@ -29,6 +29,7 @@ from mi_crow_gui.wiring.history_wiring import HistoryWiring
 from mi_crow_gui.wiring.hooks_wiring import HooksWiring
 from mi_crow_gui.wiring.incidents import Incidents
 from mi_crow_gui.wiring.inspector_wiring import InspectorWiring
+from mi_crow_gui.wiring.instrument_wiring import InstrumentWiring
 from mi_crow_gui.wiring.kinds_wiring import KindsWiring
 from mi_crow_gui.wiring.map_wiring import MapWiring
 from mi_crow_gui.wiring.model_wiring import ModelWiring
@@ -85,6 +86,7 @@ class Composition(QObject):
         self._tokens = TokenWiring(parts)
         self._editor = EditorWiring(parts)
         self._history = HistoryWiring(parts, self._tokens)
+        self._instruments = InstrumentWiring(parts)
         self._inspector = InspectorWiring(parts)
         self._kinds = KindsWiring(parts)
         self._captures = CaptureWiring(parts)

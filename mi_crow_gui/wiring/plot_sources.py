@@ -88,7 +88,7 @@ class PlotSources:
                     before,
                     after,
                     ("before", "after"),
-                    f"{sign} · run {after.run} · step {step}",
+                    f"{sign} · run {after.run}" + (f" · step {step}" if step else ""),
                     overlaid=overlays,
                 )
             self._made[key] = made

@@ -143,7 +143,7 @@ class RunWiring(QObject):
             return
         self._window.status.clear_progress()
         if result.content is not None:
-            self._tell_of_check(result.content)
+            self._tell_of_check(result.content.report)
         else:
             self._window.status.set_message(result.problem)
             log.warning("%s", result.problem)

@@ -28,14 +28,17 @@ class ColourBar(QWidget):
         self._points = points
         self._colours = colours
         self._scale: Scale | None = None
-        self._not_finite = False
+        self._not_finite = self._blank = False
         self._below = 0
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
 
-    def set_scale(self, scale: Scale, not_finite: bool, below: int) -> None:
-        """Show this range; `not_finite` adds the colour of NaN and infinities, under the bar in `below` pixels."""
-        if (scale, not_finite, below) != (self._scale, self._not_finite, self._below):
-            self._scale, self._not_finite, self._below = scale, not_finite, below
+    def set_scale(self, scale: Scale, not_finite: bool, below: int, *, blank: bool = False) -> None:
+        """Show this range; `not_finite` adds the colour of NaN and infinities, under the bar in `below` pixels.
+
+        `blank` adds that of tokens without a partner in another run instead.
+        """
+        if (scale, not_finite, below, blank) != (self._scale, self._not_finite, self._below, self._blank):
+            self._scale, self._not_finite, self._below, self._blank = scale, not_finite, below, blank
             low, high = self._text(scale.low), self._text(scale.high)
             self.setToolTip(f"{low} to {high}: {scale.note}")
             self.setAccessibleName(f"Colours show {low} to {high}, {scale.note}")
@@ -77,7 +80,9 @@ class ColourBar(QWidget):
             numbers.append((0.0, bar.center().y() + metrics.ascent() // 2))
         for value, baseline in numbers:
             painter.drawText(left, baseline, self._text(value))
-        if self._not_finite:
-            swatch = QRect(0, bar.bottom() + GRID, _BAR, _BAR)
-            painter.fillRect(swatch, self._colours.not_finite)
-            painter.drawText(QRect(left, swatch.top(), self.width(), _BAR), Qt.AlignmentFlag.AlignVCenter, "NaN, ∞")
+        if self._not_finite or self._blank:
+            # Under the lower number, which may stand below a bar that is low.
+            swatch = QRect(0, max(bar.bottom(), numbers[1][1]) + GRID // 2, _BAR, _BAR)
+            painter.fillRect(swatch, self._colours.not_finite if self._not_finite else self._colours.grid)
+            words = "NaN, ∞" if self._not_finite else "no partner"
+            painter.drawText(QRect(left, swatch.top(), self.width(), _BAR), Qt.AlignmentFlag.AlignVCenter, words)

@@ -58,6 +58,10 @@ class PlotColours:
         """
         return _table(diverging, self.dark, (self.background if gaps else self.not_finite).rgba())
 
+    def table_with_blanks(self, diverging: bool) -> np.ndarray:
+        """The same where NaN means that there is nothing to compare with: in a grey that is on no map."""
+        return _table(diverging, self.dark, self.grid.rgba())
+
     def points_table(self) -> np.ndarray:
         """The same for points on the background: the map without the end that the background would swallow."""
         return _part(*((0.3, 1.0) if self.dark else (0.0, 0.85)), self.not_finite.rgba())

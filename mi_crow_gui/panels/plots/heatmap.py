@@ -61,14 +61,17 @@ class HeatmapPanel(PlotPanel):
     def _draw(self, drawing: HeatmapDrawing) -> None:
         rows = drawing.rows
         extent = drawing.pyramid.extent
-        table = self._colours.table(drawing.scale.diverging)
+        nan = extent.nan - self._blank_rows() * rows.columns
+        blank = bool(self._blank_rows()) and not nan and not extent.infinite
+        diverging = drawing.scale.diverging
+        table = self._colours.table_with_blanks(diverging) if blank else self._colours.table(diverging)
         self._matrix.set_matrix(drawing.pyramid, drawing.scale, table, rows.first, drawing.frame.live)
         self._tokens.set_positions(rows.first, rows.count, rows.labels)
         self._columns.set_name(rows.column)
         self._columns.set_positions(0, rows.columns)
         self._canvas.show_all(self._matrix.boundingRect())
         self._bar.set_scale(
-            drawing.scale, bool(extent.nan or extent.infinite), math.ceil(self._columns.maximumHeight())
+            drawing.scale, bool(nan or extent.infinite), math.ceil(self._columns.maximumHeight()), blank=blank
         )
 
     def _note(self, drawing: HeatmapDrawing) -> str:
