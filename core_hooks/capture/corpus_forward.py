@@ -20,12 +20,13 @@ from core_hooks.model.inputs import decoder_start, input_device, pad_id, paramet
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from core_hooks.capture.job_settings import JobSettings
     from core_hooks.hooks.hook import Hook
     from core_hooks.model.opened import OpenedModel
 
+Rows = dict[str, np.ndarray]
 _STORED = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
 
@@ -88,7 +89,7 @@ class CorpusForward:
         """
         for detector in self._detectors.values():
             detector.dtype = None
-        self._forward(np.full((2, 3), token_id, np.int64), np.full(2, 3))
+        self._forward(np.full((2, 3), token_id, np.int64), np.ones((2, 3), bool))
         found = []
         for name, detector in self._detectors.items():
             shape, dtype = detector.shape, detector.source_dtype
@@ -112,30 +113,37 @@ class CorpusForward:
             found.append(CorpusSite(name, detector.stage, dtype_name, stored, tuple(row_shape) or (1,)))
         return found
 
-    def rows(self, windows: Sequence[np.ndarray]) -> Callable[[], dict[str, np.ndarray]] | None:
+    def rows(self, ids: np.ndarray, lengths: np.ndarray) -> Callable[[], tuple[Rows, Rows]] | None:
         """Run one batch.
+
+        Parameters
+        ----------
+        ids
+            int32 [tokens], the windows one behind the other.
+        lengths
+            int64 [windows].
 
         Returns
         -------
         Callable or None
-            Gives the rows of each site, window behind window, once they have arrived in host memory, and may be
-            called in another thread; None when the job was cancelled meanwhile.
+            Gives the rows of each site, window behind window, once they have arrived in host memory, as they are
+            stored and as float32; may be called in another thread. None when the job was cancelled meanwhile.
         """
-        lengths = np.array([len(ids) for ids in windows])
-        ids = np.full((len(windows), int(lengths.max())), self._pad, np.int64)
-        for row, window in zip(ids, windows, strict=True):
-            row[: len(window)] = window
-        if not self._forward(ids, lengths):
+        longest = int(lengths.max())
+        real = np.arange(longest)[None, :] < lengths[:, None]
+        batch = np.full(real.shape, self._pad, np.int64)
+        batch[real] = ids
+        if not self._forward(batch, real):
             return None
         arriving = {name: to_host(detector.take()) for name, detector in self._detectors.items()}
 
-        def arrived() -> dict[str, np.ndarray]:
-            found = {}
+        def arrived() -> tuple[Rows, Rows]:
+            stored, wide = {}, {}
             for name, (host, event) in arriving.items():
                 if event is not None:
                     event.synchronize()
-                found[name] = as_numpy(host)
-            return found
+                stored[name], wide[name] = as_numpy(host), as_numpy(host.float())
+            return stored, wide
 
         return arrived
 
@@ -146,11 +154,10 @@ class CorpusForward:
         if failed is not None:
             raise CaptureError(f"A hook on '{failed.layer}' failed, so the capture stops: {failed.error}")
 
-    def _forward(self, ids: np.ndarray, lengths: np.ndarray) -> bool:
+    def _forward(self, ids: np.ndarray, real: np.ndarray) -> bool:
         batch, longest = ids.shape
         inputs: dict[str, Any] = {}
         tokens = torch.from_numpy(ids).to(self._device)
-        real = np.arange(longest)[None, :] < lengths[:, None]
         padded = not real.all()
         kept = torch.from_numpy(np.flatnonzero(real)).to(self._device) if padded else None
         if hasattr(self._opened.model, "config"):

@@ -15,6 +15,7 @@ from core_hooks.capture.durable import checksum, sync_folder
 from core_hooks.capture.index import CaptureError, CaptureIndex, itemsize, write_index
 from core_hooks.capture.mapped_shard import MappedShard, as_float32
 from core_hooks.capture.packed_strings import pack
+from core_hooks.capture.row_sink import RowSink
 from core_hooks.capture.shard import ShardWriter, TensorSpec, write_shard
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 VOCABULARY = "vocabulary.safetensors"
 STATISTICS = "statistics.safetensors"
+_GATHERED = 128 << 20  # bytes of a shard that are put in order in memory before they are written
 _RESERVED = ("rows.", "texts.", "statistics.")
 
 
@@ -93,6 +95,7 @@ class CorpusWriter:
         self._number = len(index.shards)
         self._plan: ShardPlan | None = None
         self._shard: ShardWriter | None = None
+        self._sinks: dict[str, RowSink] = {}
         self._statistics: dict[str, ChannelAccumulator] = {}
         self._sealer = ThreadPoolExecutor(1, "capture-seal")
         self._sealing: Future[None] | None = None
@@ -117,34 +120,37 @@ class CorpusWriter:
                 self._shard.write(name, values)
         except OSError as error:
             raise self._refused(error) from error
+        gather = plan.rows * sum(site.row_bytes for site in self._sites) <= _GATHERED
+        self._sinks = {
+            site.site: RowSink(self._shard, site.tensor, (plan.rows, site.channels), site.stored_dtype, gather=gather)
+            for site in self._sites
+        }
         self._plan = plan
 
-    def write(self, windows: Sequence[int], values: Mapping[str, np.ndarray]) -> None:
-        """Put the rows of some windows of the plan in their place.
+    def write(
+        self, rows: np.ndarray, values: Mapping[str, np.ndarray], wide: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Put rows in their place.
 
         Parameters
         ----------
-        windows
-            Their numbers in the plan.
+        rows
+            int64, their numbers in the shard; those of one window stand together and follow on each other.
         values
-            For each site the rows of these windows one behind the other, [rows, channels] in the stored dtype;
-            bfloat16 as its bits in uint16.
+            For each site these rows, [rows, channels] in the stored dtype; bfloat16 as its bits in uint16.
+        wide
+            The same as float32, where the caller has them.
         """
         assert self._plan is not None
-        assert self._shard is not None
-        plan, first_row = self._plan, self._index_rows
-        rows = np.concatenate([np.arange(plan.starts[w], plan.starts[w + 1]) for w in windows])
+        numbers = rows + self._plan.first_row
         try:
             for site in self._sites:
                 stored = values[site.site]
                 if stored.shape != (len(rows), site.channels):
                     raise ValueError(f"'{site.site}' gave {stored.shape} where {(len(rows), site.channels)} is needed.")
-                at = 0
-                for window in windows:
-                    count = plan.starts[window + 1] - plan.starts[window]
-                    self._shard.write(site.tensor, stored[at : at + count], int(plan.starts[window]) * site.row_bytes)
-                    at += count
-                self._statistics[site.site].add(as_float32(stored, site.stored_dtype), rows + first_row)
+                self._sinks[site.site].put(rows, stored)
+                floats = wide[site.site] if wide is not None else as_float32(stored, site.stored_dtype)
+                self._statistics[site.site].add(floats, numbers)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -152,11 +158,11 @@ class CorpusWriter:
         """Hand the shard over to be synced and listed; raises what sealing the one before it met."""
         assert self._plan is not None
         assert self._shard is not None
-        plan, shard, statistics = self._plan, self._shard, self._statistics
+        plan, shard, sinks, statistics = self._plan, self._shard, self._sinks, self._statistics
         self.wait()
         self._number += 1
-        self._plan, self._shard, self._statistics = None, None, {}
-        self._sealing = self._sealer.submit(self._seal, plan, shard, statistics)
+        self._plan, self._shard, self._sinks, self._statistics = None, None, {}, {}
+        self._sealing = self._sealer.submit(self._seal, plan, shard, sinks, statistics)
 
     def wait(self) -> None:
         """Wait until every ended shard is listed; raises what sealing met."""
@@ -201,13 +207,16 @@ class CorpusWriter:
             self._shard.discard()
             self._shard = None
 
-    @property
-    def _index_rows(self) -> int:
-        assert self._plan is not None
-        return self._plan.first_row
-
-    def _seal(self, plan: ShardPlan, shard: ShardWriter, statistics: Mapping[str, ChannelAccumulator]) -> None:
+    def _seal(
+        self,
+        plan: ShardPlan,
+        shard: ShardWriter,
+        sinks: dict[str, RowSink],
+        statistics: Mapping[str, ChannelAccumulator],
+    ) -> None:
         try:
+            while sinks:
+                sinks.popitem()[1].flush()
             for site in self._sites:
                 for name, values in statistics[site.site].result().tensors(f"statistics.{site.tensor}").items():
                     shard.write(name, values)
@@ -259,15 +268,11 @@ def write_vocabulary(folder: Path, texts: Sequence[str]) -> dict[str, Any]:
 
 def _tables(plan: ShardPlan) -> dict[str, np.ndarray]:
     """What a shard knows of its rows and of the texts that begin in it."""
-    windows = plan.windows
+    lengths = plan.lengths
     tables = {
-        "rows.token_id": np.concatenate([window.ids for window in windows]),
-        "rows.text": np.repeat(
-            np.array([window.text for window in windows], np.int32), [len(window.ids) for window in windows]
-        ),
-        "rows.position": np.concatenate(
-            [np.arange(window.first, window.first + len(window.ids), dtype=np.int32) for window in windows]
-        ),
+        "rows.token_id": plan.ids,
+        "rows.text": np.repeat(plan.numbers, lengths),
+        "rows.position": (np.arange(plan.rows) - np.repeat(plan.starts[:-1] - plan.firsts, lengths)).astype(np.int32),
         "texts.record": np.array([text.record for text in plan.texts], np.int64),
     }
     tables["texts.utf8"], tables["texts.offsets"] = pack([text.text for text in plan.texts])

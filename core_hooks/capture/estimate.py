@@ -67,7 +67,7 @@ def estimate_job(
     groups = batches([len(window) for window in windows], settings.batch_tokens, same_length=not forward.pads)
     group = [windows[number] for number in groups[len(groups) // 2]]
     started = time.perf_counter()
-    forward.rows(group)
+    forward.rows(np.concatenate(group), np.array([len(window) for window in group]))
     seconds = (time.perf_counter() - started) / sum(map(len, group)) * tokens
     return JobEstimate(
         texts=full,

@@ -209,7 +209,7 @@ class CaptureJob:
         self, forward: CorpusForward, plan: ShardPlan, writer: CorpusWriter, behind: WriteBehind, pace: Pace
     ) -> bool:
         """Run every batch of a shard; whether the job was not cancelled meanwhile."""
-        lengths = [len(window.ids) for window in plan.windows]
+        lengths = plan.lengths
         pace.begin_shard(plan)
         for batch in batches(lengths, self.settings.batch_tokens, same_length=not forward.pads):
             if not self._going.is_set():
@@ -219,11 +219,12 @@ class CaptureJob:
                 pace.start()
             if self._cancel.is_set():
                 return False
-            arrived = forward.rows([plan.windows[window].ids for window in batch])
+            rows = plan.rows_of(batch)
+            arrived = forward.rows(plan.ids[rows], lengths[batch])
             if arrived is None:
                 return False
-            behind.put(lambda batch=batch, arrived=arrived: writer.write(batch, arrived()))  # type: ignore[misc]
-            pace.add(sum(lengths[window] for window in batch))
+            behind.put(lambda rows=rows, arrived=arrived: writer.write(rows, *arrived()))  # type: ignore[misc]
+            pace.add(len(rows))
         return True
 
     def _first_token(self) -> int:

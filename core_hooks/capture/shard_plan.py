@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from core_hooks.capture.corpus import CorpusText
 
-_TOGETHER = 64  # texts tokenised in one call
+_TOGETHER = 256  # texts tokenised in one call
 _TOGETHER_CHARACTERS = 100_000
 
 
@@ -63,6 +64,12 @@ class ShardPlan:
 
     Attributes
     ----------
+    ids
+        int32 [rows], the tokens of all windows.
+    starts
+        int64 [windows + 1], the row in the shard at which each window begins.
+    numbers, firsts
+        int32 [windows], of each window the number of its text and the position in it of the first token.
     texts
         Those that begin in the shard; a text whose windows go on from the shard before is in that one.
     first_row, first_text
@@ -71,22 +78,72 @@ class ShardPlan:
         Records without any token that were passed over.
     next
         Where the shard behind this one begins.
-    starts
-        int64 [windows + 1], the row in the shard at which each window begins.
     """
 
-    windows: tuple[Window, ...]
+    ids: np.ndarray
+    starts: np.ndarray
+    numbers: np.ndarray
+    firsts: np.ndarray
     texts: tuple[CorpusText, ...]
     first_row: int
     first_text: int
     empty: int
     next: Place
-    starts: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        windows: Sequence[Window],
+        texts: Sequence[CorpusText],
+        *,
+        first_row: int,
+        first_text: int,
+        empty: int,
+        behind: Place,
+    ) -> ShardPlan:
+        """The plan of these windows; at least one."""
+        starts = np.zeros(len(windows) + 1, np.int64)
+        np.cumsum([len(window.ids) for window in windows], out=starts[1:])
+        return cls(
+            np.concatenate([window.ids for window in windows]),
+            starts,
+            np.array([window.text for window in windows], np.int32),
+            np.array([window.first for window in windows], np.int32),
+            tuple(texts),
+            first_row,
+            first_text,
+            empty,
+            behind,
+        )
 
     @property
     def rows(self) -> int:
         """Tokens in the shard."""
         return int(self.starts[-1])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [windows], the tokens of each window."""
+        return np.diff(self.starts)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows one by one."""
+        return tuple(
+            Window(int(number), int(first), self.ids[begin:end])
+            for number, first, begin, end in zip(
+                self.numbers, self.firsts, self.starts[:-1], self.starts[1:], strict=True
+            )
+        )
+
+    def rows_of(self, windows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """int64, the rows in the shard of some windows, one window behind the other."""
+        chosen = np.asarray(windows, np.int64)
+        begins = self.starts[chosen]
+        lengths = self.starts[chosen + 1] - begins
+        ends = np.cumsum(lengths)
+        total = int(ends[-1]) if len(ends) else 0
+        return np.repeat(begins - ends + lengths, lengths) + np.arange(total)
 
 
 def plan_shards(
@@ -117,19 +174,31 @@ def plan_shards(
     ShardPlan
         No plan is empty; a window is never split.
     """
-    windows: list[Window] = []
+    pieces: list[np.ndarray] = []
+    numbers: list[int] = []
+    firsts: list[int] = []
     begun: list[CorpusText] = []
     number, rows, empty, first_text = place.text, 0, 0, place.text
     if place.position:
         first_text += 1  # the text at hand began in an earlier shard
 
     def plan(behind: Place) -> ShardPlan:
-        nonlocal windows, begun, rows, empty, first_row, first_text
-        starts = np.zeros(len(windows) + 1, np.int64)
-        np.cumsum([len(window.ids) for window in windows], out=starts[1:])
-        made = ShardPlan(tuple(windows), tuple(begun), first_row, first_text, empty, behind, starts)
+        nonlocal pieces, numbers, firsts, begun, rows, empty, first_row, first_text
+        starts = np.zeros(len(pieces) + 1, np.int64)
+        np.cumsum([len(piece) for piece in pieces], out=starts[1:])
+        made = ShardPlan(
+            np.concatenate(pieces),
+            starts,
+            np.array(numbers, np.int32),
+            np.array(firsts, np.int32),
+            tuple(begun),
+            first_row,
+            first_text,
+            empty,
+            behind,
+        )
         first_row, first_text = first_row + rows, first_text + len(begun)
-        windows, begun, rows, empty = [], [], 0, 0
+        pieces, numbers, firsts, begun, rows, empty = [], [], [], [], 0, 0
         return made
 
     record = place.record
@@ -137,20 +206,23 @@ def plan_shards(
         if cancel is not None and cancel.is_set():
             return
         record = text.record + 1
-        if not len(ids):
+        count = len(ids)
+        if not count:
             empty += 1
             continue
         begin = place.position if text.record == place.record else 0
-        for first in range(begin, len(ids), context):
-            piece = ids[first : first + context]
-            if windows and rows + len(piece) > shard_rows:
+        for first in range(begin, count, context):
+            piece = ids if first == 0 and count <= context else ids[first : first + context]
+            if pieces and rows + len(piece) > shard_rows:
                 yield plan(Place(text.record, number, first))
             if first == 0:
                 begun.append(text)
-            windows.append(Window(number, first, piece))
+            pieces.append(piece)
+            numbers.append(number)
+            firsts.append(first)
             rows += len(piece)
         number += 1
-    if windows:
+    if pieces:
         yield plan(Place(record, number, 0))
 
 
@@ -172,7 +244,13 @@ def _together(
     texts: list[CorpusText], tokenize: Callable[[list[str]], Sequence[Sequence[int]]]
 ) -> Iterator[tuple[CorpusText, np.ndarray]]:
     # An empty line is nothing to capture, even where a tokenizer would put a special token before it.
-    full = [text for text in texts if text.text.strip()]
-    found = dict(zip((text.record for text in full), tokenize([t.text for t in full]) if full else (), strict=True))
-    for text in texts:
-        yield text, np.asarray(found.get(text.record, ()), np.int32)
+    full = [text.text for text in texts if text.text and not text.text.isspace()]
+    found = iter(tokenize(full) if full else ())
+    lists = [next(found) if text.text and not text.text.isspace() else () for text in texts]
+    # One array for all of them, each text a view of it.
+    ends = list(accumulate(map(len, lists)))
+    ids = np.fromiter(chain.from_iterable(lists), np.int32, ends[-1] if ends else 0)
+    begin = 0
+    for text, end in zip(texts, ends, strict=True):
+        yield text, ids[begin:end]
+        begin = end

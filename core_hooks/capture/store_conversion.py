@@ -101,19 +101,17 @@ def _write_batch(
             continue
         windows.append(Window(text + len(texts), 0, tokens[kept[at]]))
         texts.append(CorpusText(text + len(texts), ""))
-    starts = np.zeros(len(windows) + 1, np.int64)
-    np.cumsum([len(window.ids) for window in windows], out=starts[1:])
     if not windows:
         return row, text
     after = Place(text + len(texts), text + len(texts), 0)
-    plan = ShardPlan(tuple(windows), tuple(texts), row, text, 0, after, starts)
+    plan = ShardPlan.of(windows, texts, first_row=row, first_text=text, empty=0, behind=after)
     chosen = torch.from_numpy(np.flatnonzero(kept))
     rows: dict[str, np.ndarray] = {}
     for site in sites:
         flat = values[site.site].reshape(batch * longest, -1).index_select(0, chosen)
         rows[site.site] = as_numpy(flat.to(getattr(torch, site.stored_dtype)).contiguous())
     writer.begin(plan)
-    writer.write(range(len(windows)), rows)
+    writer.write(np.arange(plan.rows), rows)
     writer.end()
     return row + plan.rows, text + len(texts)
 

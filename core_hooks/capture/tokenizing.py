@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core_hooks.capture.index import CaptureError
 from core_hooks.model.architecture import one_line
@@ -27,8 +27,17 @@ def tokenizer_of(opened: OpenedModel) -> Callable[[list[str]], list[list[int]]]:
     if tokenizer is None:
         return lambda texts: [_numbers(text, limit) for text in texts]
 
+    direct = _backend(tokenizer)
+
     def short(texts: list[str], special: bool = True) -> list[list[int]]:
         try:
+            if direct is not None:
+                # Whoever tokenised before may have left it cutting or padding.
+                if direct.truncation is not None:
+                    direct.no_truncation()
+                if direct.padding is not None:
+                    direct.no_padding()
+                return [encoding.ids for encoding in direct.encode_batch_fast(texts, add_special_tokens=special)]
             encoded = tokenizer(
                 texts,
                 add_special_tokens=special,
@@ -57,6 +66,25 @@ def vocabulary(opened: OpenedModel) -> list[str]:
     if opened.tokenizer is None:
         return []
     return [token_text(opened, token_id) for token_id in range(len(opened.tokenizer))]
+
+
+def _backend(tokenizer: Any) -> Any:
+    """What a stock tokenizer hands texts on to; None for one that does more of its own.
+
+    The way through transformers costs as much again, and all of that time holds Python's lock against the model.
+    """
+    try:
+        from transformers import PreTrainedTokenizerFast
+
+        kind, backend = type(tokenizer), tokenizer.backend_tokenizer
+    except (ImportError, AttributeError):
+        return None
+    stock = all(
+        getattr(kind, name, None) is getattr(PreTrainedTokenizerFast, name, None)
+        for name in ("__call__", "_encode_plus", "_batch_encode_plus", "set_truncation_and_padding")
+    )
+    plain = getattr(tokenizer, "split_special_tokens", False) is False
+    return backend if stock and plain and hasattr(backend, "encode_batch_fast") else None
 
 
 def _in_pieces(text: str, short: Callable[..., list[list[int]]]) -> list[int]:

@@ -78,14 +78,12 @@ def forward_alone(opened: OpenedModel, corpus: Path, sites: tuple[str, ...], bat
     plans = plan_shards(Corpus(corpus).texts(), tokenizer_of(opened), shard_rows=rows, context=512)
     inputs = []
     for plan in plans:
-        lengths = [len(window.ids) for window in plan.windows]
+        lengths = plan.lengths
         for batch in batches(lengths, batch_tokens):
-            ids = np.zeros((len(batch), max(lengths[w] for w in batch)), np.int64)
-            real = np.zeros_like(ids)
-            for row, window in enumerate(batch):
-                ids[row, : lengths[window]] = plan.windows[window].ids
-                real[row, : lengths[window]] = 1
-            mask = None if real.all() else torch.from_numpy(real)
+            real = np.arange(int(lengths[batch].max()))[None, :] < lengths[batch][:, None]
+            ids = np.zeros(real.shape, np.int64)
+            ids[real] = plan.ids[plan.rows_of(batch)]
+            mask = None if real.all() else torch.from_numpy(real.astype(np.int64))
             inputs.append((torch.from_numpy(ids), mask))
     started = time.perf_counter()
     stop = StopAfter(opened.model, sites)
@@ -139,6 +137,7 @@ def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> fl
     """Seconds to write random float16 rows, the values made beforehand."""
     rng = np.random.default_rng(seed)
     block = rng.standard_normal((4096, channels), np.float32).astype(np.float16)
+    wide = block.astype(np.float32)
     site = CorpusSite("h.0", "after", "float32", "float16", (channels,))
     folder.mkdir()
     index = new_index([site])
@@ -152,10 +151,10 @@ def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> fl
     try:
         for plan in plans:
             writer.begin(plan)
-            for start in range(0, len(plan.windows), 128):
-                windows = range(start, min(start + 128, len(plan.windows)))
-                rows = int(plan.starts[windows.stop] - plan.starts[start])
-                writer.write(windows, {"h.0": block[:rows]})
+            for start in range(0, len(plan.numbers), 128):
+                windows = range(start, min(start + 128, len(plan.numbers)))
+                rows = plan.rows_of(windows)
+                writer.write(rows, {"h.0": block[: len(rows)]}, {"h.0": wide[: len(rows)]})
             writer.end()
         writer.finish()
     finally:

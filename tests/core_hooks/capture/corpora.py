@@ -65,7 +65,7 @@ def write_corpus_capture(
             writer.begin(plan)
             for window in reversed(range(len(plan.windows))):  # in another order than that of the rows
                 values = stored(token_values(plan.windows[window].ids), dtype)
-                writer.write([window], {"h.0": values, "rows.x": values})
+                writer.write(plan.rows_of([window]), {"h.0": values, "rows.x": values})
             kept += [token_values(window.ids) for window in plan.windows]
             writer.end()
         writer.finish()

@@ -369,3 +369,27 @@ def test_an_index_left_by_another_writer_is_not_overwritten(tmp_path: Path, tiny
         CaptureJob(tiny, settings(tmp_path)).run()
     assert CaptureJob(tiny, settings(tmp_path)).run(resume=True).state == "finished"
     assert read_index(tmp_path / "out") == written
+
+
+def test_tokens_are_those_that_the_tokenizer_gives_even_after_it_was_told_to_pad(
+    tmp_path: Path, tiny: OpenedModel
+) -> None:
+    job = CaptureJob(tiny, settings(tmp_path))
+    wanted = [tiny.tokenizer(line)["input_ids"] for line in LINES]
+    tiny.tokenizer(LINES, padding="max_length", truncation=True, max_length=4)
+    job.run()
+    with open_capture(tmp_path / "out") as capture:
+        for number, ids in enumerate(wanted):
+            rows = capture.rows_of(number)
+            assert capture.token_ids(rows.start, rows.stop).tolist() == ids
+
+
+def test_wide_and_narrow_shards_hold_the_same_rows(
+    tmp_path: Path, tiny: OpenedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core_hooks.capture import corpus_writer
+
+    CaptureJob(tiny, settings(tmp_path)).run()
+    monkeypatch.setattr(corpus_writer, "_GATHERED", 0)
+    CaptureJob(tiny, settings(tmp_path, out=tmp_path / "direct")).run()
+    assert same_files(tmp_path / "out", tmp_path / "direct")

@@ -65,8 +65,8 @@ with FolderLock(folder):
         plans = plan_shards(texts[place.record:], tokenize, shard_rows=40, context=8, first_row=index.rows, place=place)
         for plan in plans:
             writer.begin(plan)
-            for window in range(len(plan.windows)):
-                writer.write([window], {{"h.0": token_values(plan.windows[window].ids).astype(np.float16)}})
+            for window, part in enumerate(plan.windows):
+                writer.write(plan.rows_of([window]), {{"h.0": token_values(part.ids).astype(np.float16)}})
             writer.end()
         writer.finish()
     writer.close()

@@ -65,6 +65,7 @@ def killed_often(
             process.send_signal(signal.SIGKILL)
             process.communicate()
         hit += 1
+        print(f"kill {hit}: {before:,} rows listed before, {rows(folder):,} after, {total:,} in all", flush=True)
         assert rows(folder) >= before  # nothing that was listed is ever lost
         if (folder / INDEX).exists():
             assert not [check for check in verify_capture(folder) if check.problem]

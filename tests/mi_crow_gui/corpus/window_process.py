@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_PATIENCE = 600  # seconds; a machine may do many things at once
+
+
 def main(model: str, texts: str, out: str, batch: str, shard_bytes: str, *layers: str) -> int:
     if int(shard_bytes):
         job_module._SHARD_BYTES = int(shard_bytes)
@@ -34,19 +37,19 @@ def main(model: str, texts: str, out: str, batch: str, shard_bytes: str, *layers
             if time.monotonic() > end:
                 raise SystemExit(f"waited {seconds} s in vain: {window.findChild(QLabel, 'statusMessage').text()}")
 
-    wait(lambda: window.plot_board is not None, 60)
+    wait(lambda: window.plot_board is not None, _PATIENCE)
     window.service.open(ModelReference(model))
-    wait(lambda: window.service.state == "ready", 120)
+    wait(lambda: window.service.state == "ready", _PATIENCE)
     window.action("captureCorpus").trigger()
     dialog = window.show_capture_corpus()
     dialog.findChild(QSpinBox, "corpusBatchTokens").setValue(int(batch))
     for name, text in (("corpusTexts", texts), ("corpusOut", out), ("corpusLayers", " ".join(layers))):
         dialog.findChild(QLineEdit, name).setText(text)
     start = dialog.findChild(QAbstractButton, "corpusStart")
-    wait(start.isEnabled, 60)
+    wait(start.isEnabled, _PATIENCE)
     start.click()
     pace = dialog.findChild(QLabel, "corpusPace")
-    wait(lambda: not dialog.working or pace.text() != "Waiting for the model", 120)
+    wait(lambda: not dialog.working or pace.text() != "Waiting for the model", _PATIENCE)
     print("begun", flush=True)
     wait(lambda: not dialog.working, 3600)
     words = dialog.findChild(QLabel, "corpusMessage").text()
