@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mi_crow_gui.document import batch_script
 from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def to_python(workspace: Workspace, *, generating: bool = False) -> str:
     Code that was not reviewed and hooks of plugins are left out, and said to be. `generating` continues the prompt
     instead of running it once.
     """
-    lines = [_HEAD]
+    lines = [_HEAD + (batch_script.IMPORTS if workspace.batch else "")]
     reference = workspace.model
     if reference is None:
         lines.append("# No model is open: name one here.")
@@ -44,7 +45,10 @@ def to_python(workspace: Workspace, *, generating: bool = False) -> str:
         options += [f"quantisation={reference.quantisation!r}"] if reference.quantisation != "none" else []
         options += ["trust_code=True"] if reference.trust_code else []
         lines.append(f"opened = open_model(ModelReference({', '.join(options)}))")
-    lines.append(f"tokens = encode(opened, {workspace.prompt!r})")
+    if workspace.batch:
+        lines += batch_script.encoding(workspace.prompt, generating=generating)
+    else:
+        lines.append(f"tokens = encode(opened, {workspace.prompt!r})")
     lines.append("")
     names = []
     for number, hook in enumerate(hook for hook in workspace.hooks if hook.enabled):
@@ -58,13 +62,18 @@ def to_python(workspace: Workspace, *, generating: bool = False) -> str:
     inside = ", ".join(f"{site!r}: [{', '.join(hooks)}]" for site, hooks in by_site.items())
     lines.append("")
     lines.append(f"with attach(opened.model, {{{inside}}}), HookRun(number=1) as run:")
-    if generating:
-        lines += _generation(workspace, [f"code_{name}," for _, name in names if name.startswith("controller")])
+    controllers = [name for _, name in names if name.startswith("controller")]
+    if workspace.batch:
+        lines += batch_script.generating(workspace.generation, controllers) if generating else batch_script.running()
+    elif generating:
+        lines += _generation(workspace, [f"code_{name}," for name in controllers])
     else:
         lines.append("    result = forward(opened, tokens, run=run)")
         lines.append('print("mean loss:", result.losses[1:].mean(), "nats a token")')
     for site, name in names:
-        if name.startswith("detector"):
+        if name.startswith("detector") and workspace.batch:
+            lines += batch_script.showing(site, name)
+        elif name.startswith("detector"):
             lines.append(f"values = {name}.get_captured()  # what {site or 'the model'} gave")
             lines.append(f"print({site!r}, tuple(values.shape), float(values.float().norm()))")
     return "\n".join(lines) + "\n"

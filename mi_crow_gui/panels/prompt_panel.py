@@ -57,6 +57,7 @@ class PromptPanel(QWidget):
     generationChanged = Signal(object)  # GenerationSettings
     measureChosen = Signal(str)
     promptSelected = Signal(int)
+    promptsShown = Signal(int)  # how many rows of tokens there are
     tokenHovered = Signal(int)
     tokenSelected = Signal(int)
 
@@ -64,6 +65,7 @@ class PromptPanel(QWidget):
         super().__init__(parent)
         self._settings = GenerationSettings()
         self._showing = False
+        self._prompts = 1
         self._low = False
         self._look_for: dict[str, str] = {}
 
@@ -195,6 +197,9 @@ class PromptPanel(QWidget):
     def set_prompts(self, rows: Sequence[TokenRow]) -> None:
         """Show the tokens of the newest run, a row for each prompt of a batch."""
         self._strip.set_prompts(rows)
+        if len(rows) != self._prompts:
+            self._prompts = len(rows)
+            self.promptsShown.emit(self._prompts)
         if self._strip.measure_range is None:
             self._legend.set_measure("")
 
@@ -230,6 +235,11 @@ class PromptPanel(QWidget):
         self._edit.setFocus()
 
     # What is typed
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts have their tokens shown."""
+        return self._prompts
 
     @property
     def prompt(self) -> str:

@@ -76,6 +76,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ("Ctrl+Shift+O",), words="workspace microw load",
     ),
     ActionSpec(
+        "loadPrompts", "&Load prompts…", "load-prompts", "&File", 0,
+        "Read a batch of prompts from a text file, one a line", ("Ctrl+Alt+P",), words="batch file lines text txt many",
+    ),
+    ActionSpec(
         "saveSession", "&Save session…", "save-session", "&File", 1, "Save model, hooks, prompt and plots to a file",
         ("Ctrl+S",), words="workspace microw write",
     ),
@@ -120,6 +124,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "step", "Ste&p", "step", "&Model", 0, "Generate one more token", ("F10",), enabled=False, words="next token",
+    ),
+    ActionSpec(
+        "nextPrompt", "Next prompt of the &batch", "next-prompt", "&Model", 0,
+        "Let every plot be about the next prompt",        ("Alt+Down",), enabled=False, words="batch row select",
+    ),
+    ActionSpec(
+        "previousPrompt", "Previous pr&ompt of the batch", "previous-prompt", "&Model", 0,
+        "Let every plot be about the prompt before", ("Alt+Up",), enabled=False, words="batch row select",
     ),
     ActionSpec(
         "stop", "&Stop", "stop", "&Model", 0, "Stop what is running or loading", ("Esc",), enabled=False,

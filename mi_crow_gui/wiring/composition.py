@@ -34,6 +34,7 @@ from mi_crow_gui.wiring.kinds_wiring import KindsWiring
 from mi_crow_gui.wiring.map_wiring import MapWiring
 from mi_crow_gui.wiring.model_wiring import ModelWiring
 from mi_crow_gui.wiring.parts import Parts
+from mi_crow_gui.wiring.prompts_wiring import PromptsWiring
 from mi_crow_gui.wiring.recent import show_recent
 from mi_crow_gui.wiring.run_wiring import RunWiring
 from mi_crow_gui.wiring.session_wiring import SessionWiring
@@ -84,6 +85,7 @@ class Composition(QObject):
         self._weights = WeightsWiring(parts)
         self._run = RunWiring(parts)
         self._tokens = TokenWiring(parts)
+        self._prompts = PromptsWiring(parts)
         self._editor = EditorWiring(parts)
         self._history = HistoryWiring(parts, self._tokens)
         self._instruments = InstrumentWiring(parts)

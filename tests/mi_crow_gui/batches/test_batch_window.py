@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QTextEdit
+from PySide6.QtWidgets import QCheckBox, QLabel, QTextEdit
 
 from mi_crow_gui.document.resource_files import demo_model_folder
 from mi_crow_gui.wiring.composition import Composition
@@ -203,3 +203,52 @@ def test_what_is_wrong_with_a_prompt_of_the_batch_is_said(batches: Batches, qtbo
     with qtbot.waitSignal(batches.window.service.failed, timeout=20_000) as blocker:
         batches.driver.act("run")
     assert "Prompt 2 of 2: The prompt has" in blocker.args[0].message
+
+
+def test_prompts_are_loaded_from_a_file_as_one_step_that_is_undone(
+    batches: Batches, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("one\n\ntwo\nthree\n", encoding="utf-8")
+    batches.type(["before"], batch=False)
+    (composition,) = [child for child in batches.window.children() if isinstance(child, Composition)]
+    composition._prompts.load(str(path))
+    qtbot.waitUntil(lambda: store(batches).workspace.batch, timeout=5_000)
+    assert store(batches).workspace.prompt == "one\ntwo\nthree"
+    batches.driver.act("undo")
+    assert (store(batches).workspace.batch, store(batches).workspace.prompt) == (False, "before")
+    composition._prompts.load(str(tmp_path / "nowhere.txt"))
+    message = batches.driver.find(QLabel, "statusMessage")
+    qtbot.waitUntil(lambda: "nowhere.txt" in message.text(), timeout=5_000)
+
+
+def test_the_next_prompt_is_a_key_away_in_every_plot(batches: Batches) -> None:
+    assert not batches.window.action("nextPrompt").isEnabled()
+    outcome = batches.run()
+    panel = batches.only("trace")
+    for action, prompt in (("nextPrompt", 1), ("nextPrompt", 2), ("nextPrompt", 2), ("previousPrompt", 1)):
+        batches.driver.act(action)
+        batches.shown(panel, prompt, outcome.info.number)
+        assert batches.strip.prompt == prompt
+
+
+def test_tokens_are_coloured_by_what_is_chosen_and_the_legend_says_what(
+    batches: Batches, qtbot: QtBot, plain: Any
+) -> None:
+    first = batches.run()
+    strip, legend = batches.strip, batches.window.prompt._legend
+    batches.measure("probability")
+    np.testing.assert_allclose(strip._values[2][1:], np.exp(-plain(PROMPTS[2])[1]), atol=1e-4)
+    assert "Probability" in legend.accessibleName()
+    batches.measure("norm")
+    qtbot.waitUntil(lambda: "Norm" in legend.accessibleName(), timeout=5_000)
+    for number, prompt in enumerate(PROMPTS):
+        np.testing.assert_allclose(strip._values[number], np.linalg.norm(plain(prompt)[0][0], axis=-1), rtol=1e-4)
+    assert SITE in legend.accessibleName()
+    batches.measure("change")
+    qtbot.waitUntil(lambda: "no other run" in legend.accessibleName(), timeout=5_000)
+    batches.driver.write_controller(SITE, "lambda x: x * 0.5")
+    batches.driver.run()
+    qtbot.waitUntil(lambda: f"from run {first.info.number}" in legend.accessibleName(), timeout=5_000)
+    assert store(batches).workspace.token_measure == "change"
+    batches.driver.act("undo")

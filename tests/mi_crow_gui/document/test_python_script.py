@@ -91,3 +91,47 @@ def test_a_workspace_with_no_model_is_still_a_script_that_says_what_is_missing()
     text = to_python(Workspace(prompt="a 'quoted' prompt"))
     compile(text, "script", "exec")
     assert "No model is open" in text
+
+
+PROMPTS = ("Mary went to the store", "the drink", "John gave a drink to Mary")
+
+
+@pytest.mark.parametrize("generating", [False, True])
+def test_a_batch_is_a_script_whose_rows_are_what_each_prompt_gives_alone(tmp_path: Path, generating: bool) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = save_folder(tmp_path / "model")
+    workspace = Workspace(
+        model=ModelReference(str(folder)),
+        prompt="\n\n".join(PROMPTS),
+        batch=True,
+        generation=GenerationSettings(3),
+        hooks=(
+            HookSpec(SITE, kind=CAPTURE),
+            HookSpec(
+                "transformer.h.0", kind=CONTROLLER, code="def control(x, c):\n    assert len(c.rows) == 3\n    return x"
+            ),
+        ),
+    )
+    printed = run(to_python(workspace, generating=generating), tmp_path)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    norms, shown = [], re.findall(r"\(\d+, \d+\) ([\d.e+-]+)$", printed, re.MULTILINE)
+    kept: list[torch.Tensor] = []
+    model.get_submodule(SITE).register_forward_hook(lambda module, given, output: kept.append(output[0]))
+    for prompt in PROMPTS:
+        ids = tokenizer(prompt, return_tensors="pt").input_ids
+        with torch.no_grad():
+            if generating:
+                ids = model.generate(ids, max_new_tokens=3, do_sample=False, pad_token_id=0)
+                kept.clear()
+                model(ids[:, :-1])
+                assert repr(" ".join(tokenizer.convert_ids_to_tokens(ids[0, -3:]))) in printed.replace("' ", "'")
+            else:
+                kept.clear()
+                loss = float(model(ids, labels=ids).loss)
+                found = re.search(rf"{prompt!r} mean loss: (\S+)", printed)
+                assert found is not None
+                assert float(found[1]) == pytest.approx(loss, rel=1e-4)
+        norms.append(float(kept[0].norm()))
+    assert [float(value) for value in shown] == pytest.approx(norms, rel=1e-4)
