@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
     from mi_crow_gui.arguments import Arguments
     from mi_crow_gui.window.main_window import MainWindow
+
+
+_LAST_WAIT = 1.0  # seconds for each thread that is left
 
 
 def create(argv: Sequence[str]) -> tuple[QApplication, MainWindow]:
@@ -41,10 +46,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     if problem:
         print(f"mi-crow-gui: {problem}", file=sys.stderr)
         return 1
+    before = set(threading.enumerate())
     application, window = _create(arguments)
     _log_qt_messages()
     window.show()
-    return application.exec()
+    return _end(application.exec(), window, before)
+
+
+def _end(code: int, window: MainWindow, before: set[threading.Thread]) -> int:
+    """Give the exit code, or end at once: neither a controller's thread nor a call without end keeps the process."""
+    left = [
+        thread
+        for thread in set(threading.enumerate()) - before
+        if not (thread.daemon or isinstance(thread, threading._DummyThread))
+    ]
+    for thread in left:
+        thread.join(_LAST_WAIT)
+    if window.left_behind or any(thread.is_alive() for thread in left):
+        logging.shutdown()
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        os._exit(code)
+    return code
 
 
 def _create(arguments: Arguments) -> tuple[QApplication, MainWindow]:

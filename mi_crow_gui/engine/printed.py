@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import threading
 from typing import Any
 
 log = logging.getLogger("mi_crow_gui.controller")
@@ -14,11 +15,13 @@ _LONGEST = 2000  # characters of a line
 
 
 class Printed:
-    """Takes the place of standard output and error while user code runs; not more lines of a run than can be read."""
+    """Takes the place of standard output and error while user code runs, but for the main thread.
+
+    Not more lines of a run are told than can be read.
+    """
 
     def __init__(self) -> None:
         self._lines = 0
-        self._stream = _Lines(self._tell)
         self._kept: tuple[Any, Any] | None = None
 
     def new_run(self) -> None:
@@ -28,14 +31,18 @@ class Printed:
     def begin(self) -> None:
         """From now on what is printed is logged."""
         self._kept = (sys.stdout, sys.stderr)
-        sys.stdout = sys.stderr = self._stream
+        sys.stdout, sys.stderr = (_Lines(self._tell, stream) for stream in self._kept)
 
     def end(self) -> None:
         """Printing goes where it went before; a line that was begun is told as it is."""
-        self._stream.finish()
-        if self._kept is not None:
-            sys.stdout, sys.stderr = self._kept
-            self._kept = None
+        if self._kept is None:
+            return
+        begun = (sys.stdout, sys.stderr)
+        (sys.stdout, sys.stderr), self._kept = self._kept, None
+        for stream in begun:
+            # The text may have put something else there.
+            if isinstance(stream, _Lines):
+                stream.finish()
 
     def _tell(self, line: str) -> None:
         self._lines += 1
@@ -46,15 +53,21 @@ class Printed:
 
 
 class _Lines(io.TextIOBase):
-    def __init__(self, tell: Any) -> None:
+    """Lines of every thread but the main one, whose own go where they went before."""
+
+    def __init__(self, tell: Any, before: Any) -> None:
         super().__init__()
-        self._tell = tell
+        self._tell, self._before = tell, before
         self._begun = ""
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
+        if threading.current_thread() is threading.main_thread():
+            if self._before is not None:
+                self._before.write(text)
+            return len(text)
         *whole, self._begun = (self._begun + text).split("\n")
         for line in whole:
             if line.strip():
@@ -62,6 +75,10 @@ class _Lines(io.TextIOBase):
         if len(self._begun) > 2 * _LONGEST:
             self.finish()
         return len(text)
+
+    def flush(self) -> None:
+        if self._before is not None:
+            self._before.flush()
 
     def finish(self) -> None:
         begun, self._begun = self._begun, ""

@@ -43,6 +43,13 @@ log = logging.getLogger(__name__)
 # seconds.
 _PATIENCE_MS = 1000
 _AGAIN_MS = 100
+_TOLD_AFTER = 20  # tries
+_LAST_TRIES = 30
+_NEVER = (
+    "The controller is in a call that can't be ended from outside; the model is busy until it comes back. Closing the "
+    "window ends it."
+)
+_LEFT: list[object] = []
 
 
 class ModelService(QObject):
@@ -76,6 +83,8 @@ class ModelService(QObject):
     taskEnded = Signal(object)
     pinsChanged = Signal()
 
+    stopDelayed = Signal(str)
+
     _openWanted = Signal(object, object)
     _lookWanted = Signal(object)
     _runWanted = Signal(object)
@@ -105,6 +114,7 @@ class ModelService(QObject):
         self._worker = ModelWorker(mailbox, self._guard, self._archive)
         self._feed = Feed(mailbox, self)
         self._feed.arrived.connect(self._on_feed_arrived)
+        self._tries = 0
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self._on_patience_timeout)
@@ -264,6 +274,7 @@ class ModelService(QObject):
             return
         self._waiting_run = None
         self._worker.cancel.set()
+        self._tries = 0
         self._patience.start(_PATIENCE_MS)
 
     def set_hooks(self, specs: Sequence[HookSpec]) -> None:
@@ -318,16 +329,28 @@ class ModelService(QObject):
         if self._archive.unpin(pin):
             self.pinsChanged.emit()
 
-    def shutdown(self) -> None:
-        """Cancel what goes on, take every hook off, end the thread; waits for the forward at hand to end."""
+    def shutdown(self) -> bool:
+        """Cancel what goes on, take every hook off, end the thread; waits for the forward at hand to end.
+
+        False when a controller is in a call that can't be ended: the thread is left to it, and nothing but the end of
+        the process ends it.
+        """
         self._worker.cancel.set()
         self._feed.stop()
         self._patience.stop()
         self._closeWanted.emit()
-        while not self._thread.wait(500):
-            self._guard.interrupt()
+        tries = 0
+        while not self._thread.wait(_AGAIN_MS):
+            tries += self._guard.interrupt()
+            if tries > _LAST_TRIES:
+                log.error("%s", _NEVER)
+                # A thread that runs must not be destroyed.
+                self._thread.setParent(None)
+                _LEFT.append((self._thread, self._worker))
+                return False
         # The worker belongs to a thread that has ended; nothing else may delete it.
         self._worker.deleteLater()
+        return True
 
     # ---- answers of the worker, in the GUI thread --------------------------------------------------------------
 
@@ -475,7 +498,10 @@ class ModelService(QObject):
     @Slot()
     def _on_patience_timeout(self) -> None:
         if self._state in ("loading", "running"):
-            self._guard.interrupt()
+            self._tries += self._guard.interrupt()
+            if self._tries == _TOLD_AFTER:
+                log.warning("%s", _NEVER)
+                self.stopDelayed.emit(_NEVER)
             self._patience.start(_AGAIN_MS)
 
     def _set_state(self, state: StateName) -> None:

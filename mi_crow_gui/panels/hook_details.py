@@ -21,11 +21,13 @@ from PySide6.QtWidgets import (
 
 from mi_crow_gui.panels.facts_table import FactsTable
 from mi_crow_gui.panels.look import GRID, bold
+from mi_crow_gui.panels.number_box import NumberBox
 
 if TYPE_CHECKING:
     from core_hooks.hooks.kinds import HookSetting
 
 _LARGEST = 2**31 - 1
+_DECIMALS = 4
 _NOTHING = "Run the prompt: what it finds then stands here."
 
 
@@ -109,6 +111,8 @@ class _Group(QWidget):
             box.setObjectName(f"setting_{setting.name}")
             box.setAccessibleName(f"{details.title}: {setting.title}")
             box.setToolTip(setting.tip)
+            # A range of millions must not make the inspector wider.
+            box.setMinimumWidth(8 * GRID)
             self._boxes[setting.name] = box
             self._connect(setting.name, box)
             form.addRow(setting.title, box)
@@ -171,10 +175,10 @@ def _box(setting: HookSetting, value: Any) -> QWidget:
             int(_LARGEST if setting.most is None else setting.most),
         )
     else:
-        box = QDoubleSpinBox()
-        box.setDecimals(4)
-        box.setRange(
-            -_LARGEST if setting.least is None else setting.least, _LARGEST if setting.most is None else setting.most
+        box = NumberBox(
+            -_LARGEST if setting.least is None else setting.least,
+            _LARGEST if setting.most is None else setting.most,
+            _DECIMALS,
         )
         box.setSingleStep(0.1)
     # Half a number is not meant yet.

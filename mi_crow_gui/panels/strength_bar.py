@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 from mi_crow_gui.document.strength import DEFAULT, LARGEST, Strength
-from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.number_box import NumberBox
 
 _STEPS = 400  # of the slider
 _DECIMALS = 3
@@ -96,22 +97,10 @@ class StrengthBar(QWidget):
         self._showing = False
 
 
-class _Box(QDoubleSpinBox):
-    """Shows no zeros behind the last digit that matters."""
-
-    def textFromValue(self, value: float) -> str:
-        return self.locale().toString(value, "g", 7).replace(self.locale().groupSeparator(), "")
-
-
-def _box(name: str, accessible: str, tip: str) -> QDoubleSpinBox:
-    box = _Box()
+def _box(name: str, accessible: str, tip: str) -> NumberBox:
+    box = NumberBox(-LARGEST, LARGEST, _DECIMALS)
     box.setObjectName(name)
     box.setAccessibleName(accessible)
     box.setToolTip(tip)
-    box.setDecimals(_DECIMALS)
-    box.setRange(-LARGEST, LARGEST)
-    box.setFont(fixed_font())
-    # Half a number is not meant yet.
-    box.setKeyboardTracking(False)
     box.setFixedWidth(box.fontMetrics().horizontalAdvance("-0000.00") + 4 * GRID)
     return box

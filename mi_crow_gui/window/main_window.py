@@ -51,7 +51,7 @@ class MainWindow(DialogWindow):
     """Holds the panels as attributes and the actions by name; emits intents, decides nothing.
 
     `service` is the model service once the application has set it. `close_guard`, where set, is asked before the
-    window closes: False keeps it open.
+    window closes: False keeps it open. `left_behind`: something goes on that only the end of the process ends.
     """
 
     pathsDropped = Signal(list)
@@ -65,6 +65,7 @@ class MainWindow(DialogWindow):
         super().__init__()
         self.service: Any = None
         self.close_guard: Callable[[], bool] | None = None
+        self.left_behind = False
         self.plot_board: QWidget | None = None
         self.setObjectName("mainWindow")
         self.setAccessibleName("Main window")

@@ -184,7 +184,7 @@ class Composition(QObject):
         parts.window.hide()
         self._autosave.close(keep=parts.store.dirty)
         self._editor.close()
-        parts.service.shutdown()
+        parts.window.left_behind = not parts.service.shutdown()
         parts.drawings.shutdown()
         parts.jobs.shutdown()
         parts.long_jobs.shutdown()

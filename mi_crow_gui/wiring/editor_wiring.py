@@ -35,6 +35,7 @@ class EditorWiring(QObject):
         self._editor.revertRequested.connect(self._on_editor_revert_requested)
         parts.store.changed.connect(self._on_store_changed)
         parts.service.hookFailed.connect(self._on_service_hook_failed)
+        parts.service.stopDelayed.connect(parts.window.status.set_message)
         action = parts.window.action("applyController")
         action.triggered.connect(self._on_apply_triggered)
         self._editor.strengthChanged.connect(self._on_editor_strength_changed)
