@@ -99,7 +99,7 @@ def prepare_steering(content: Steerings, settings: SteeringSettings) -> Steering
     """Lay the map out as the change against no steering, its colours centred on zero."""
     shown = measured(content.values - content.baseline, content.failures)
     labels = tuple(f"{strength:+g}" if strength else "0" for strength in content.strengths)
-    grid = Grid(shown, "block", "strength", tuple(str(block) for block in content.blocks), labels)
+    grid = Grid(shown, "block", "strength", tuple(f"block {block}" for block in content.blocks), labels)
     pyramid = build(shown)
     scale = signed_scale(pyramid, settings.scale, f"change of the {content.metric}")
     return SteeringDrawing(content.frame(content.values), settings, grid.rows(), content, grid, pyramid, scale)

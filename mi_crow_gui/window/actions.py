@@ -107,6 +107,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Copy a script that does the same with the library", ("Ctrl+Shift+C",), words="code script export replay",
     ),
     ActionSpec(
+        "exportNotebook", "Export as &notebook…", "notebook", "&Edit", 1,
+        "Save a Jupyter notebook that does the same with the library", words="code script ipynb jupyter replay",
+    ),
+    ActionSpec(
         "filter", "&Find a module", "filter", "&Edit", 2, "Go to the filter of the module tree", ("Ctrl+F",),
         words="search layer glob",
     ),
@@ -163,6 +167,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "ablate", "&Ablation: take parts out", "ablate", "&Model/&Experiments", 2,
         "Take every head, MLP or block out in turn and see what the model loses", ("Ctrl+Alt+1",), enabled=False,
         words="experiment zero mean resample knock out heads mlp block loss importance sweep",
+    ),
+    ActionSpec(
+        "zeroHeads", "&Zero the heads of the map…", "zero-heads", "&Model/&Experiments", 2,
+        "Replace the strongest heads of the head map by zeros, and see the loss", ("Ctrl+Alt+0",), enabled=False,
+        words="ablate knock out induction attention circuit",
     ),
     ActionSpec(
         "patchPrompts", "&Patching: one prompt into another", "patch", "&Model/&Experiments", 2,

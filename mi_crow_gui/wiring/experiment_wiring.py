@@ -19,6 +19,7 @@ from mi_crow_gui.document.experiment_settings import (
 )
 from mi_crow_gui.document.formatting import plural
 from mi_crow_gui.document.hook_spec import CONTROLLER
+from mi_crow_gui.document.prompts import prompt_at
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
 from mi_crow_gui.engine.experiment_task import ExperimentTask
@@ -63,6 +64,9 @@ class ExperimentWiring(QObject):
         self._shown: dict[str, tuple[Any, Any]] = {}
         self._asked: ExperimentTask | None = None
         self._listened: set[ExperimentPanel] = set()
+        # A moment's work for a plot, such as reading two prompts: an experiment waits for it rather than being refused.
+        self.moment = False
+        self._waiting = ""
         service, window = parts.service, parts.window
         for name in ACTIONS:
             window.action(name).triggered.connect(self._on_action_triggered)
@@ -119,12 +123,15 @@ class ExperimentWiring(QObject):
         """Make the experiment of a plot with the settings that it shows, about the prompt as it is now."""
         settings = panel.settings()
         if isinstance(settings, (AblationSettings, DirectEffectSettings, SteeringSettings)):
-            panel.change_settings(text=self._parts.store.workspace.prompt)
+            workspace = self._parts.store.workspace
+            panel.change_settings(text=prompt_at(workspace, workspace.selected_prompt))
         task = ExperimentTask(panel.plot_id, panel.settings().question())
         status = self._parts.window.status
         if self._parts.service.ask(task):
             self._asked = task
             status.set_progress(task.title)
+        elif self.moment:
+            self._waiting = panel.plot_id
         elif self._parts.service.model is None:
             status.set_message("There is no model to experiment on: open one first.")
         else:
@@ -202,7 +209,12 @@ class ExperimentWiring(QObject):
         for name in ACTIONS:
             self._parts.window.action(name).setEnabled(ready)
         for panel in self.panels():
-            panel.show_busy(not ready)
+            panel.show_busy(not ready and not self.moment)
+        waiting = self._board.panel(self._waiting) if ready and self._waiting else None
+        if ready:
+            self._waiting = ""
+        if isinstance(waiting, ExperimentPanel):
+            self.measure(waiting)
 
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:

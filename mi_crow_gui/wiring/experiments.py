@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mi_crow_gui.wiring.experiment_wiring import ExperimentWiring
 from mi_crow_gui.wiring.patching_wiring import PatchingWiring
 from mi_crow_gui.wiring.steering_wiring import SteeringWiring
+from mi_crow_gui.wiring.zero_heads_wiring import ZeroHeadsWiring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ class Experiments:
         self._shared = ExperimentWiring(parts, board, kinds)
         self._patching = PatchingWiring(parts, board, self._shared)
         self._steering = SteeringWiring(parts, self._shared)
+        self._zero_heads = ZeroHeadsWiring(parts, board)
 
     @property
     def settled(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from mi_crow_gui.document.prompts import prompt_at
 from mi_crow_gui.engine.patching_tasks import PairTask, SendTask
 from mi_crow_gui.panels.plots.patching import PatchingPanel
 
@@ -61,7 +62,8 @@ class PatchingWiring(QObject):
         settings = panel.settings()
         if not settings.clean and not settings.corrupted:
             if not self._take_pins(panel):
-                panel.change_settings(clean=self._parts.store.workspace.prompt)
+                workspace = self._parts.store.workspace
+                panel.change_settings(clean=prompt_at(workspace, workspace.selected_prompt))
             panel.ask_for_prompts()
         self._align()
 
@@ -86,6 +88,7 @@ class PatchingWiring(QObject):
     @Slot(str)
     def _on_service_state_changed(self, state: str) -> None:
         if state == "ready":
+            self._experiments.moment = False
             self._align()
 
     @Slot(object)
@@ -103,9 +106,15 @@ class PatchingWiring(QObject):
                 continue
             if same or settings in self._refused or self._asked is not None:
                 continue
-            task = PairTask(panel.plot_id, settings)
-            if self._parts.service.ask(task):
-                self._asked = task
+            self._ask(PairTask(panel.plot_id, settings))
+
+    def _ask(self, task: PairTask | SendTask) -> bool:
+        # Said first: the state changes within the question.
+        self._experiments.moment = True
+        asked = self._parts.service.ask(task)
+        self._experiments.moment = asked or self._asked is not None
+        self._asked = task if asked else self._asked
+        return asked
 
     # ---- single places -----------------------------------------------------------------------------------------
 
@@ -117,9 +126,7 @@ class PatchingWiring(QObject):
         known = self._experiments.result(panel.plot_id)
         # What is shown is what is sent, whatever has been typed since.
         task = SendTask(panel.plot_id, known.settings, source, target)
-        if self._parts.service.ask(task):
-            self._asked = task
-        else:
+        if not self._ask(task):
             self._parts.window.status.set_message("Something is running already: stop it first (Esc).")
 
     @Slot(object)
@@ -128,6 +135,7 @@ class PatchingWiring(QObject):
         if not isinstance(task, (PairTask, SendTask)):
             return
         self._asked = None
+        self._experiments.moment = False
         panel = self._board.panel(task.plot_id)
         if not isinstance(panel, PatchingPanel):
             return

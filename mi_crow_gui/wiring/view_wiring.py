@@ -1,4 +1,4 @@
-"""What concerns the window alone, and what leaves it: theme, folders, export of plots, the workspace as Python."""
+"""What concerns the window alone, and what leaves it: theme, folders, export of plots."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl, Slot
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QDesktopServices
 
 from mi_crow_gui.document.folders import log_folder
-from mi_crow_gui.document.python_script import to_python
+from mi_crow_gui.wiring.code_wiring import CodeWiring
 
 if TYPE_CHECKING:
     from mi_crow_gui.engine.messages import Failure
@@ -29,10 +29,10 @@ class ViewWiring(QObject):
         self._parts = parts
         self._window = parts.window
         self._board: PlotBoard | None = None
+        self._code = CodeWiring(parts)
         window = parts.window
         window.themeChosen.connect(self._on_window_theme_chosen)
         window.action("openLogFolder").triggered.connect(self._on_open_log_folder_triggered)
-        window.action("copyAsPython").triggered.connect(self._on_copy_as_python_triggered)
         window.action("exportPlot").triggered.connect(self._on_export_plot_triggered)
         window.captures.folderRequested.connect(self._on_captures_folder_requested)
         parts.service.runFinished.connect(self._on_service_run_finished)
@@ -40,6 +40,7 @@ class ViewWiring(QObject):
     def add_plots(self, board: PlotBoard) -> None:
         """Plots can be exported from now on."""
         self._board = board
+        self._code.add_plots(board)
         board.plotExportRequested.connect(self._on_board_plot_export_requested)
 
     @Slot(str)
@@ -54,11 +55,6 @@ class ViewWiring(QObject):
     @Slot(str)
     def _on_captures_folder_requested(self, path: str) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(path))
-
-    @Slot()
-    def _on_copy_as_python_triggered(self) -> None:
-        QGuiApplication.clipboard().setText(to_python(self._parts.store.workspace))
-        self._window.status.set_message("Copied: a Python script that does the same with core_hooks alone.")
 
     @Slot(object)
     def _on_service_run_finished(self, outcome: object) -> None:

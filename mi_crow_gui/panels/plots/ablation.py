@@ -86,7 +86,7 @@ class AblationPanel(ExperimentPanel):
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self._view = CellMap(self._colours, whole_words=True)
+        self._view = CellMap(self._colours, named_columns=True, whole_words=True)
         self._view.canvas.setObjectName("ablationMap")
         self._view.canvas.setAccessibleName("Ablation map: arrow keys move, Space marks a part")
         self._view.hovered.connect(self._on_view_pointed)

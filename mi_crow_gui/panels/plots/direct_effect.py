@@ -44,7 +44,7 @@ class DirectEffectPanel(ExperimentPanel):
         header.add_position("position", "after token", "Index of the token after which the word is predicted; -1: last")
 
     def _build_map(self) -> QWidget:
-        self._view = CellMap(self._colours, whole_words=True)
+        self._view = CellMap(self._colours, named_columns=True, whole_words=True)
         self._view.canvas.setObjectName("directEffectMap")
         self._view.canvas.setAccessibleName("Direct effect: arrow keys move, Enter selects the module")
         self._view.hovered.connect(self._on_view_pointed)

@@ -49,11 +49,19 @@ class NameAxis(RowAxis):
         return self._labels[index] if 0 <= index < len(self._labels) else super()._label(position)
 
 
+class ColumnNameAxis(PositionAxis):
+    """Labels columns with their names alone, where they have any."""
+
+    def _label(self, position: int) -> str:
+        index = position - self._first
+        return self._labels[index] if 0 <= index < len(self._labels) else super()._label(position)
+
+
 class MatrixView(QWidget):
     """Cells of `hovered` and `clicked` are (row, column), None outside.
 
-    Rows go down, or up with `upwards`; `named_rows` have names in place of numbers. `whole_words`: what does not fit
-    into its cell is left out rather than shortened, as a number must be.
+    Rows go down, or up with `upwards`; `named_rows` and `named_columns` have names in place of numbers.
+    `whole_words`: what does not fit into its cell is left out rather than shortened, as a number must be.
     """
 
     hovered = Signal(object)
@@ -61,12 +69,18 @@ class MatrixView(QWidget):
     tokenMoved = Signal(int)
 
     def __init__(
-        self, colours: PlotColours, *, upwards: bool = False, named_rows: bool = False, whole_words: bool = False
+        self,
+        colours: PlotColours,
+        *,
+        upwards: bool = False,
+        named_rows: bool = False,
+        named_columns: bool = False,
+        whole_words: bool = False,
     ) -> None:
         super().__init__()
         self._colours = colours
         self._left = NameAxis() if named_rows else RowAxis()
-        self._bottom = PositionAxis("bottom")
+        self._bottom = ColumnNameAxis("bottom") if named_columns else PositionAxis("bottom")
         self._grid: Grid | None = None
         self._pyramid: Pyramid | None = None
         self._scale: Scale | None = None

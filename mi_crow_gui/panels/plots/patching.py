@@ -113,7 +113,7 @@ class PatchingPanel(ExperimentPanel):
         self._view.entered.connect(self._on_view_entered)
         self._view.dragged.connect(self._on_view_dragged)
         self._sent = SentBox()
-        self._sent.closed.connect(self._sent.hide)
+        self._sent.closed.connect(self._on_sent_closed)
         column.addWidget(self._strip.scrolled())
         column.addWidget(self._problem_line)
         column.addWidget(self._view, 1)
@@ -135,6 +135,7 @@ class PatchingPanel(ExperimentPanel):
         if sent.target != sent.source:
             place += f", in B at block {sent.target[0]}, token {sent.target[1]}"
         self._sent.set_sent(sent, place)
+        self._share_room()
 
     def ask_for_prompts(self) -> None:
         """Put the keyboard where something is still to be typed."""
@@ -196,6 +197,9 @@ class PatchingPanel(ExperimentPanel):
     def _share_room(self) -> None:
         super()._share_room()
         self._sent.set_short(self.is_short)
+        if not self._sent.isHidden():
+            # The map and the numbers come before the explanation.
+            self._means.hide()
 
     def _settings_shown(self) -> None:
         self.header.set_visible("right", self._settings.metric != DIVERGENCE)
@@ -205,6 +209,11 @@ class PatchingPanel(ExperimentPanel):
 
     def _content(self) -> Patches | None:
         return self._drawing.content if self._drawing is not None else None
+
+    @Slot()
+    def _on_sent_closed(self) -> None:
+        self._sent.hide()
+        self._share_room()
 
     @Slot(object)
     def _on_view_pointed(self, cell: tuple[int, int] | None) -> None:

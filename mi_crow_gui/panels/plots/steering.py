@@ -81,7 +81,7 @@ class SteeringPanel(ExperimentPanel):
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self._view = CellMap(self._colours, named_rows=True, whole_words=True)
+        self._view = CellMap(self._colours, named_rows=True, named_columns=True, whole_words=True)
         self._view.canvas.setObjectName("steeringMap")
         self._view.canvas.setAccessibleName("Steering map: arrow keys move, Enter chooses the block")
         self._view.hovered.connect(self._on_view_pointed)
