@@ -16,6 +16,7 @@ PAGES = (
     ("capturing", "Capturing activations"),
     ("controllers", "Writing a controller"),
     ("running", "Running and generating"),
+    ("experiments", "Experiments"),
     ("saving", "Sessions and captures"),
     ("command-line", "Command line and library"),
 )

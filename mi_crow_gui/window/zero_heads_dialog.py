@@ -64,6 +64,7 @@ class ZeroHeadsDialog(QDialog):
         self._ok = buttons.addButton("Zero them", QDialogButtonBox.ButtonRole.AcceptRole)
         self._ok.setObjectName("zeroHeadsOk")
         self._ok.setDefault(True)
+        buttons.button(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         buttons.accepted.connect(self._on_buttons_accepted)
         buttons.rejected.connect(self.reject)
         form = QFormLayout()
@@ -81,6 +82,7 @@ class ZeroHeadsDialog(QDialog):
         self._kind.currentIndexChanged.connect(self._on_kind_changed)
         self._count.valueChanged.connect(self._on_count_changed)
         self._on_kind_changed(0)
+        self._ok.setFocus()
 
     @property
     def heads(self) -> tuple[tuple[int, int], ...]:

@@ -8,12 +8,13 @@ import numpy as np
 from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.document.ablation_controller import heads_out
-from mi_crow_gui.document.formatting import plural
+from mi_crow_gui.document.formatting import number, plural
 from mi_crow_gui.document.hook_spec import CONTROLLER
 from mi_crow_gui.plotdata.head_map import SCORES, HeadMapDrawing
 from mi_crow_gui.window.zero_heads_dialog import ZeroHeadsDialog
 
 if TYPE_CHECKING:
+    from mi_crow_gui.engine.messages import RunOutcome
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.head_map import HeadScoresOfAll
     from mi_crow_gui.window.zero_heads_dialog import Scored
@@ -26,6 +27,9 @@ class ZeroHeadsWiring(QObject):
     def __init__(self, parts: Parts, board: PlotBoard) -> None:
         super().__init__(parts.window)
         self._parts, self._board = parts, board
+        self._loss: float | None = None
+        self._zeroed = 0
+        parts.service.runFinished.connect(self._on_service_run_finished)
         action = parts.window.action("zeroHeads")
         action.triggered.connect(self._on_zero_heads_triggered)
         parts.service.stateChanged.connect(self._on_service_state_changed)
@@ -64,7 +68,20 @@ class ZeroHeadsWiring(QObject):
             f"{plural(len(heads), 'head')} zeroed by controllers from the next forward on; undo takes them off."
         )
         if run:
+            self._zeroed = len(heads)
             self._parts.window.action("run").trigger()
+
+    @Slot(object)
+    def _on_service_run_finished(self, outcome: RunOutcome) -> None:
+        """Say what the loss was, and what it has become."""
+        before, self._loss = self._loss, outcome.loss
+        zeroed, self._zeroed = self._zeroed, 0
+        if zeroed and self._loss is not None:
+            was = f"{number(before)} → " if before is not None else ""
+            self._parts.window.status.set_message(
+                f"Loss {was}{number(self._loss)} nats with {plural(zeroed, 'head')} zeroed; undo takes the "
+                "controllers off."
+            )
 
 
 def ranked(content: HeadScoresOfAll) -> list[tuple[str, list[Scored]]]:

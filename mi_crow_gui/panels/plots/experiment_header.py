@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -98,6 +98,7 @@ class ExperimentHeader(QWidget):
         edit.setPlaceholderText(placeholder)
         edit.setTabChangesFocus(True)
         edit.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        edit.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         edit.setFixedHeight(edit.fontMetrics().lineSpacing() * 2 + 2 * GRID)
         edit.setMinimumWidth(36 * GRID)
         edit.left.connect(lambda: self.changed.emit(field, edit.toPlainText()))

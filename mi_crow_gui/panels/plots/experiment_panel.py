@@ -204,7 +204,8 @@ def cell_words(value: float, failed: bool) -> tuple[str, ...]:
     """What stands in a cell of a map."""
     if failed:
         return ("✕", "failed")
-    return (f"{value:+.2f}",) if abs(value) < 99 else (number(value),)
+    decimals = 2 if abs(value) < 9.995 else 1
+    return (f"{value:+.{decimals}f}",) if abs(value) < 999 else (number(value),)
 
 
 def _quoted(tokens: tuple[str, ...], most: int = 5) -> str:

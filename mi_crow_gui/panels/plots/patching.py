@@ -114,7 +114,8 @@ class PatchingPanel(ExperimentPanel):
         self._view.dragged.connect(self._on_view_dragged)
         self._sent = SentBox()
         self._sent.closed.connect(self._on_sent_closed)
-        column.addWidget(self._strip.scrolled())
+        self._strip_area = self._strip.scrolled()
+        column.addWidget(self._strip_area)
         column.addWidget(self._problem_line)
         column.addWidget(self._view, 1)
         column.addWidget(self._sent)
@@ -131,7 +132,7 @@ class PatchingPanel(ExperimentPanel):
         ):
             return
         source = _PART[sent.settings.part].format(*sent.source)
-        place = f"A's {source}"
+        place = f"From A {source}"
         if sent.target != sent.source:
             place += f", in B at block {sent.target[0]}, token {sent.target[1]}"
         self._sent.set_sent(sent, place)
@@ -200,6 +201,7 @@ class PatchingPanel(ExperimentPanel):
         if not self._sent.isHidden():
             # The map and the numbers come before the explanation.
             self._means.hide()
+        self._strip_area.setVisible(not self.is_short or self._sent.isHidden())
 
     def _settings_shown(self) -> None:
         self.header.set_visible("right", self._settings.metric != DIVERGENCE)
