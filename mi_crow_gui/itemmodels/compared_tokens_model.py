@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from mi_crow_gui.document.formatting import number
+from mi_crow_gui.document.readable import readable_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,48 +50,54 @@ _NUMBERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedToken:
-    """One row: `place` is its column in the alignment, NaN a number that is not there."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedTokens:
+    """Every column of an alignment: names, words, and numbers that are NaN where there is nothing to compare.
 
-    place: int
-    token: str
-    divergence: float
-    probability_a: float
-    probability_b: float
-    change: float
-    top_a: str
-    top_b: str
-    changed: bool
+    `changed`: another word is the likeliest in B.
+    """
+
+    names: Sequence[str]
+    divergence: np.ndarray
+    probability_a: np.ndarray
+    probability_b: np.ndarray
+    change: np.ndarray
+    top_a: Sequence[str]
+    top_b: Sequence[str]
+    changed: np.ndarray
 
 
 class ComparedTokensModel(QAbstractTableModel):
-    """Rows are named by `place`; sorting puts what is not there last, whichever way it goes."""
+    """Rows are named by their column of the alignment, `place`; what is not there is sorted last either way.
+
+    Texts are made for the rows that are looked at.
+    """
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._all: list[ComparedToken] = []
-        self._rows: list[ComparedToken] = []
+        self._tokens: ComparedTokens | None = None
+        self._places = np.zeros(0, np.int64)
         self._only_changed = False
         self._sorted_by, self._order = ComparedColumn.DIVERGENCE, Qt.SortOrder.DescendingOrder
 
-    def set_rows(self, rows: Sequence[ComparedToken], only_changed: bool) -> None:
-        """Show these, or only those after which another word is the likeliest."""
-        self._all, self._only_changed = list(rows), only_changed
+    def set_tokens(self, tokens: ComparedTokens | None, only_changed: bool = False) -> None:
+        """Show these, or only those after which another word is the likeliest; None shows nothing."""
         self.beginResetModel()
+        self._tokens, self._only_changed = tokens, only_changed
         self._arrange()
         self.endResetModel()
 
-    def row(self, index: AnyIndex) -> ComparedToken | None:
-        """The row at an index."""
-        return self._rows[index.row()] if index.isValid() and index.row() < len(self._rows) else None
+    def place(self, index: AnyIndex) -> int:
+        """The column of the alignment at an index, -1 for none."""
+        return int(self._places[index.row()]) if index.isValid() and index.row() < len(self._places) else -1
 
     def row_of(self, place: int) -> int:
         """Where a column of the alignment stands now, -1 if it is not shown."""
-        return next((at for at, row in enumerate(self._rows) if row.place == place), -1)
+        found = np.flatnonzero(self._places == place)
+        return int(found[0]) if len(found) else -1
 
     def rowCount(self, parent: AnyIndex = _NOWHERE) -> int:
-        return 0 if parent.isValid() else len(self._rows)
+        return 0 if parent.isValid() else len(self._places)
 
     def columnCount(self, parent: AnyIndex = _NOWHERE) -> int:
         return 0 if parent.isValid() else len(ComparedColumn)
@@ -107,17 +114,19 @@ class ComparedTokensModel(QAbstractTableModel):
         return None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        row = self.row(index)
-        if row is None:
+        place = self.place(index)
+        if place < 0 or self._tokens is None:
             return None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(index.column())
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return None
-        value = _value(row, index.column())
-        if isinstance(value, str):
+        value = _columns(self._tokens)[index.column()][place]
+        if index.column() in _NUMBERS:
+            return number(float(value)) if np.isfinite(value) else "–"
+        if index.column() == ComparedColumn.TOKEN:
             return value
-        return number(value) if np.isfinite(value) else "–"
+        return readable_token(value) if value else ""
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self._sorted_by, self._order = ComparedColumn(column), order
@@ -126,29 +135,34 @@ class ComparedTokensModel(QAbstractTableModel):
         self.layoutChanged.emit()
 
     def _arrange(self) -> None:
-        rows = [row for row in self._all if row.changed or not self._only_changed]
+        tokens = self._tokens
+        if tokens is None:
+            self._places = np.zeros(0, np.int64)
+            return
+        places = np.flatnonzero(tokens.changed) if self._only_changed else np.arange(len(tokens.names))
         down = self._order == Qt.SortOrder.DescendingOrder
-        column = self._sorted_by
-        if column == ComparedColumn.TOKEN:
-            self._rows = sorted(rows, key=lambda row: row.place, reverse=down)
-        elif column in _NUMBERS:
-            known = [row for row in rows if np.isfinite(_value(row, column))]
-            known.sort(key=lambda row: _value(row, column), reverse=down)
-            self._rows = known + [row for row in rows if not np.isfinite(_value(row, column))]
+        if self._sorted_by == ComparedColumn.TOKEN:
+            self._places = places[::-1] if down else places
+        elif self._sorted_by in _NUMBERS:
+            values = np.asarray(_columns(tokens)[self._sorted_by], np.float64)[places]
+            known = np.isfinite(values)
+            order = np.argsort(-values[known] if down else values[known], kind="stable")
+            self._places = np.concatenate([places[known][order], places[~known]])
         else:
-            self._rows = sorted(rows, key=lambda row: str(_value(row, column)), reverse=down)
+            words = _columns(tokens)[self._sorted_by]
+            self._places = np.array(sorted(places.tolist(), key=lambda at: str(words[at]), reverse=down), np.int64)
 
 
-def _value(row: ComparedToken, column: int) -> Any:
+def _columns(tokens: ComparedTokens) -> tuple[Any, ...]:
     return (
-        row.token,
-        row.divergence,
-        row.probability_a,
-        row.probability_b,
-        row.change,
-        row.top_a,
-        row.top_b,
-    )[column]
+        tokens.names,
+        tokens.divergence,
+        tokens.probability_a,
+        tokens.probability_b,
+        tokens.change,
+        tokens.top_a,
+        tokens.top_b,
+    )
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:

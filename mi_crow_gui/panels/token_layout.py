@@ -1,14 +1,14 @@
-"""Where the chips of a token strip lie, and how a token is written so that it can be read."""
+"""Where the chips of a token strip lie, beside and below each other."""
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect
 
+from mi_crow_gui.document.readable import readable_token as readable_token
 from mi_crow_gui.panels.look import GRID
 
 if TYPE_CHECKING:
@@ -16,20 +16,6 @@ if TYPE_CHECKING:
 
 CHIP_HEIGHT = 3 * GRID
 ROW_STEP = CHIP_HEIGHT + GRID // 2
-_LONGEST = 40
-_SIGNS = {" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\N{NO-BREAK SPACE}": "⍽"}
-
-
-def readable_token(text: str) -> str:
-    """A token with its white space and control characters made visible: " the" as "␣the", a line break as "↵"."""
-    if not text:
-        return "∅"
-    if len(text) > 3 and len(set(text)) == 1 and text[0] in _SIGNS:
-        return f"{_SIGNS[text[0]]}×{len(text)}"
-    shown = "".join(_SIGNS.get(sign, sign) if sign.isprintable() or sign in _SIGNS else _escape(sign) for sign in text)
-    # Spaces within a token separate words and can be seen as they are.
-    shown = re.sub(r"(?<=[^\s␣])␣(?=[^\s␣])", " ", shown)
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +123,3 @@ class TokenLayout:
             left, row = 0, self.rows
             self._row_starts.append(len(self._boxes))
         self._boxes.append((left, row, width))
-
-
-def _escape(sign: str) -> str:
-    return sign.encode("unicode_escape").decode("ascii")

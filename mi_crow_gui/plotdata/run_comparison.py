@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core_hooks.analysis.alignment import align_runs
+from mi_crow_gui.document.readable import readable_token
 from mi_crow_gui.plotdata.analysis import Grid, block_names
 from mi_crow_gui.plotdata.drawing import Drawing
 from mi_crow_gui.plotdata.frame import Frame
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from core_hooks.analysis.alignment import Alignment
 
 DIVERGENCE, CHANGE = "divergence", "change"
+_LONGEST = 24  # characters of a token in the two lines of text
 NOBODY = -1  # the position of a token that is not there
 _MEASURES = ("KL(A‖B) nats", "probability A", "probability B", "probability B - A", "likeliest A", "likeliest B")
 
@@ -118,6 +121,12 @@ class RunComparisonDrawing(Drawing):
         int64 ``[columns, 2]``: position in A and in B, `NOBODY` where a token has no partner.
     same
         bool, one a column: both are the same token.
+    names
+        What each column is called: its positions and its readable tokens.
+    labels
+        The readable tokens of A and of B alone, shortened, one pair a column; "" where there is none.
+    cells
+        How many cells of a fixed-width font the longer of the two takes.
     where
         Where the runs don't align, in words; "" where every token has its partner.
     paired
@@ -131,6 +140,9 @@ class RunComparisonDrawing(Drawing):
     content: RunPair
     columns: np.ndarray
     same: np.ndarray
+    names: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    cells: tuple[int, ...]
     where: str
     paired: np.ndarray
     grid: Grid | None = None
@@ -230,8 +242,28 @@ def prepare_run_comparison(pair: RunPair, settings: RunComparisonSettings) -> Ru
     rows = Rows(values, 0, "token", "measure", labels, 0, 1)
     frame = Frame(pair.run, 0, "", "", "", values, tuple(values.shape), "float64", tokens=labels)
     where = where_parted(alignment)
+    words = tuple(_readable(pair, int(i), int(j)) for i, j in columns)
+    titles = tuple(
+        _title(int(i), int(j), a, b, bool(alike)) for (i, j), (a, b), alike in zip(columns, words, same, strict=True)
+    )
+    shown = tuple((_short(a), _short(b)) for a, b in words)
     return RunComparisonDrawing(
-        frame, settings, rows, pair, columns, same, where, paired, grid, pyramid, scale, measure, colours
+        frame,
+        settings,
+        rows,
+        pair,
+        columns,
+        same,
+        names=titles,
+        labels=shown,
+        cells=tuple(max(map(_cells, labelled)) for labelled in shown),
+        where=where,
+        paired=paired,
+        grid=grid,
+        pyramid=pyramid,
+        scale=scale,
+        measure=measure,
+        colours=colours,
     )
 
 
@@ -242,6 +274,30 @@ def _colours(measure: np.ndarray, colour: str) -> Scale:
         reach = top or 1.0
         return Scale(-reach, reach, True, "change of probability, centred on 0")
     return Scale(0.0, top or 1.0, False, "KL divergence, nats")
+
+
+def _readable(pair: RunPair, at_a: int, at_b: int) -> tuple[str, str]:
+    return (
+        readable_token(pair.a.texts[at_a]) if at_a != NOBODY else "",
+        readable_token(pair.b.texts[at_b]) if at_b != NOBODY else "",
+    )
+
+
+def _title(at_a: int, at_b: int, a: str, b: str, same: bool) -> str:
+    if at_b == NOBODY:
+        return f"A {at_a} {a}"
+    if at_a == NOBODY:
+        return f"B {at_b} {b}"
+    place = f"{at_b}" if at_a == at_b else f"{at_a}→{at_b}"
+    return f"{place} {b}" if same else f"{place} {a}→{b}"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
+
+
+def _cells(label: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in label)
 
 
 def _span(span: tuple[int, int]) -> str:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QSizePolicy, QToolTip
 from mi_crow_gui.panels.look import GRID, bold, fixed_font, ink_on, mix, muted
 from mi_crow_gui.panels.pin_badge import BADGE, badge
 from mi_crow_gui.panels.plots.matrix_item import places_in
-from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.run_comparison import NOBODY
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ _CHIP = 5 * GRID // 2
 _ROW = 2 * _CHIP + 3 * GRID // 2
 _ABOVE = GRID // 2
 _LEFT = BADGE + GRID
-_LONGEST = 24
 
 
 class AlignedStrip(QAbstractScrollArea):
@@ -44,7 +42,7 @@ class AlignedStrip(QAbstractScrollArea):
         self._colours, self._describe = colours, describe
         self._drawing: RunComparisonDrawing | None = None
         self._boxes: list[tuple[int, int, int]] = []  # left, line, width
-        self._lines = 0
+        self._starts: list[int] = []  # first column of each line
         self._marked = -1
         self.setObjectName("alignedTokens")
         self.setAccessibleName("Tokens of run A over those of run B")
@@ -80,7 +78,7 @@ class AlignedStrip(QAbstractScrollArea):
     # ---- Qt --------------------------------------------------------------------------------------------------------
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
-        return QSize(40 * GRID, min(3, max(1, self._lines)) * _ROW)
+        return QSize(40 * GRID, min(3, max(1, len(self._starts))) * _ROW)
 
     def minimumSizeHint(self) -> QSize:  # noqa: D102 - Qt's
         return QSize(16 * GRID, _ROW)
@@ -100,13 +98,12 @@ class AlignedStrip(QAbstractScrollArea):
         area = event.rect().translated(0, offset)
         first, last = area.top() // _ROW, area.bottom() // _ROW
         ratio = self.devicePixelRatioF()
-        for line in range(first, min(last + 1, self._lines)):
+        for line in range(first, min(last + 1, len(self._starts))):
             for lane, pin in enumerate("AB"):
                 sign = badge(pin, self.palette(), self.font(), ratio)
                 painter.drawPixmap(QPoint(GRID // 2, line * _ROW + _ABOVE + lane * _CHIP + (_CHIP - BADGE) // 2), sign)
-        for column, (_, line, _) in enumerate(self._boxes):
-            if first <= line <= last:
-                self._paint_column(painter, column)
+        for column in self._columns(first, last):
+            self._paint_column(painter, column)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102 - Qt's
         self.columnHovered.emit(self._column_at(event.position().toPoint()))
@@ -147,20 +144,22 @@ class AlignedStrip(QAbstractScrollArea):
     # ---- the inside ------------------------------------------------------------------------------------------------
 
     def _arrange(self) -> None:
-        self._boxes, self._lines = [], 0
+        self._boxes, self._starts = [], []
         if self._drawing is not None:
-            metrics, room = QFontMetrics(bold(self.font())), max(8 * GRID, self.viewport().width() - _LEFT - GRID)
+            room = max(8 * GRID, self.viewport().width() - _LEFT - GRID)
+            character = QFontMetrics(bold(self.font())).horizontalAdvance("0")
             left, line = 0, 0
-            for column in range(len(self._drawing.columns)):
-                words = [_short(text) for text in self._drawing.texts(column) if text]
-                width = min(room, max(map(metrics.horizontalAdvance, words), default=GRID) + GRID + 2)
+            # Measuring every text would be felt; in this font all characters are one or two cells wide.
+            for column, cells in enumerate(self._drawing.cells):
+                width = min(room, max(cells * character, GRID) + GRID + 2)
                 if left and left + width > room:
                     left, line = 0, line + 1
+                if not left:
+                    self._starts.append(column)
                 self._boxes.append((left, line, width))
                 left += width + GRID // 2
-            self._lines = line + 1 if self._boxes else 0
         page = self.viewport().height()
-        self.verticalScrollBar().setRange(0, max(0, self._lines * _ROW - page))
+        self.verticalScrollBar().setRange(0, max(0, len(self._starts) * _ROW - page))
         self.verticalScrollBar().setPageStep(page)
         self.verticalScrollBar().setSingleStep(_ROW)
         self.viewport().update()
@@ -169,7 +168,7 @@ class AlignedStrip(QAbstractScrollArea):
         assert self._drawing is not None
         left, line, width = self._boxes[column]
         at = self._drawing.columns[column]
-        texts = self._drawing.texts(column)
+        labels = self._drawing.labels[column]
         differs = not bool(self._drawing.same[column])
         edge = mix(self._colours.background, muted(self.palette()), 0.6)
         for lane in range(2):
@@ -185,9 +184,7 @@ class AlignedStrip(QAbstractScrollArea):
             if here:
                 painter.setFont(bold(self.font()) if differs else self.font())
                 painter.setPen(ink_on(ground))
-                painter.drawText(
-                    box.adjusted(GRID // 2, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), _short(texts[lane])
-                )
+                painter.drawText(box.adjusted(GRID // 2, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), labels[lane])
         if column == self._marked:
             painter.setPen(QPen(self._colours.text, 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -208,16 +205,14 @@ class AlignedStrip(QAbstractScrollArea):
     def _column_at(self, at: QPoint) -> int:
         y, x = at.y() + self.verticalScrollBar().value(), at.x() - _LEFT
         line = y // _ROW
-        return next(
-            (
-                column
-                for column, (left, on, width) in enumerate(self._boxes)
-                if on == line and left <= x < left + width and _ABOVE <= y - line * _ROW < _ABOVE + 2 * _CHIP
-            ),
-            -1,
-        )
+        if not _ABOVE <= y - line * _ROW < _ABOVE + 2 * _CHIP:
+            return -1
+        boxes = ((column, self._boxes[column]) for column in self._columns(line, line))
+        return next((column for column, (left, _, width) in boxes if left <= x < left + width), -1)
 
-
-def _short(text: str) -> str:
-    words = readable_token(text)
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+    def _columns(self, first_line: int, last_line: int) -> range:
+        """The columns that lie in these lines, both included."""
+        if first_line >= len(self._starts) or last_line < 0:
+            return range(0)
+        end = self._starts[last_line + 1] if last_line + 1 < len(self._starts) else len(self._boxes)
+        return range(self._starts[max(0, first_line)], end)

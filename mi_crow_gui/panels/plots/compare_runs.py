@@ -10,7 +10,7 @@ from PySide6.QtCore import QModelIndex, Qt, Slot
 from PySide6.QtWidgets import QHeaderView, QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from mi_crow_gui.document.formatting import number, percent, plural
-from mi_crow_gui.itemmodels.compared_tokens_model import ComparedColumn, ComparedToken, ComparedTokensModel
+from mi_crow_gui.itemmodels.compared_tokens_model import ComparedColumn, ComparedTokens, ComparedTokensModel
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.aligned_strip import AlignedStrip
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
@@ -125,24 +125,19 @@ class CompareRunsPanel(AnalysisPanel):
 
     def _show_numbers(self, drawing: RunComparisonDrawing) -> None:
         numbers = drawing.content.numbers
-        rows = []
+        tokens = None
         if numbers is not None:
-            changed = numbers.top_changed
-            for place in range(len(drawing.columns)):
-                rows.append(
-                    ComparedToken(
-                        place,
-                        self._names(drawing, place),
-                        float(numbers.divergence[place]),
-                        float(numbers.probability_a[place]),
-                        float(numbers.probability_b[place]),
-                        float(numbers.change[place]),
-                        readable_token(numbers.top_a[place]) if numbers.top_a[place] else "",
-                        readable_token(numbers.top_b[place]) if numbers.top_b[place] else "",
-                        bool(changed[place]),
-                    )
-                )
-        self._model.set_rows(rows, drawing.settings.only_changed)
+            tokens = ComparedTokens(
+                drawing.names,
+                numbers.divergence,
+                numbers.probability_a,
+                numbers.probability_b,
+                numbers.change,
+                numbers.top_a,
+                numbers.top_b,
+                numbers.top_changed,
+            )
+        self._model.set_tokens(tokens, drawing.settings.only_changed)
         if drawing.grid is not None and drawing.pyramid is not None and drawing.scale is not None:
             values = drawing.grid.values
             self._norms.set_grid(
@@ -234,9 +229,9 @@ class CompareRunsPanel(AnalysisPanel):
 
     @Slot(QModelIndex, QModelIndex)
     def _on_table_current_changed(self, current: QModelIndex, previous: QModelIndex) -> None:
-        row = self._model.row(current)
-        if row is not None:
-            self._choose(row.place)
+        place = self._model.place(current)
+        if place >= 0:
+            self._choose(place)
 
     @Slot(object)
     def _on_norms_hovered(self, cell: tuple[int, int] | None) -> None:
@@ -245,7 +240,7 @@ class CompareRunsPanel(AnalysisPanel):
             return
         grid = self._drawing.grid
         column = int(self._drawing.paired[cell[1]])
-        text = f"{grid.row_labels[cell[0]]} · {self._names(self._drawing, column)} · norm {grid.values[cell]!s}"
+        text = f"{grid.row_labels[cell[0]]} · {self._drawing.names[column]} · norm {grid.values[cell]!s}"
         self._point_at(text, self._position(column))
 
     @Slot(object)
@@ -256,21 +251,11 @@ class CompareRunsPanel(AnalysisPanel):
     def _position(self, column: int) -> int:
         return int(self._drawing.columns[column, 1]) if self._drawing is not None and column >= 0 else NOBODY
 
-    def _names(self, drawing: RunComparisonDrawing, column: int) -> str:
-        at_a, at_b = (int(place) for place in drawing.columns[column])
-        text_a, text_b = (readable_token(text) if text else "" for text in drawing.texts(column))
-        if at_b == NOBODY:
-            return f"A {at_a} {text_a}"
-        if at_a == NOBODY:
-            return f"B {at_b} {text_b}"
-        place = f"{at_b}" if at_a == at_b else f"{at_a}→{at_b}"
-        return f"{place} {text_b}" if drawing.same[column] else f"{place} {text_a}→{text_b}"
-
     def _describe(self, column: int) -> str:
         drawing = self._drawing
         if drawing is None or column < 0:
             return ""
-        lines = [self._names(drawing, column)]
+        lines = [drawing.names[column]]
         numbers = drawing.content.numbers
         if numbers is not None:
             divergence, change = float(numbers.divergence[column]), float(numbers.change[column])
