@@ -57,14 +57,22 @@ class FlowLayout(QLayout):
 
     def _place(self, rect: QRect, *, move: bool) -> int:
         x, y, line = rect.x(), rect.y(), 0
+        beside: list[tuple[QLayoutItem, int, QSize]] = []
         for item in self._items:
             if item.isEmpty():
                 continue
             hint = item.sizeHint()
             if x > rect.x() and x + hint.width() > rect.x() + rect.width():
-                x, y, line = rect.x(), y + line + self.spacing(), 0
-            if move:
-                item.setGeometry(QRect(QPoint(x, y), hint))
+                self._set_line(beside, y, line, move)
+                x, y, line, beside = rect.x(), y + line + self.spacing(), 0, []
+            beside.append((item, x, hint))
             x += hint.width() + self.spacing()
             line = max(line, hint.height())
+        self._set_line(beside, y, line, move)
         return y + line - rect.y()
+
+    def _set_line(self, beside: list[tuple[QLayoutItem, int, QSize]], y: int, line: int, move: bool) -> None:
+        """Put the widgets of a line in its middle, so that what is written in them stands on one level."""
+        if move:
+            for item, x, hint in beside:
+                item.setGeometry(QRect(QPoint(x, y + (line - hint.height()) // 2), hint))

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.token_strip import TokenStrip
 
 _BAR = 8 * GRID
-_LONGEST = 40
 
 
 class MeasureLegend(QWidget):
@@ -25,6 +24,7 @@ class MeasureLegend(QWidget):
         super().__init__(parent)
         self._strip = strip
         self._low = self._high = self._about = self._missing = ""
+        self._longest = 40
         self.setObjectName("tokenLegend")
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self.setVisible(False)
@@ -50,6 +50,13 @@ class MeasureLegend(QWidget):
         self.setVisible(True)
         self.updateGeometry()
         self.update()
+
+    def set_longest(self, signs: int) -> None:
+        """How much of what the measure is of is shown; all of it is in the tooltip."""
+        if signs != self._longest:
+            self._longest = signs
+            self.updateGeometry()
+            self.update()
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
         words = [self._missing] if self._missing else [self._low, self._high, self._short()]
@@ -80,4 +87,4 @@ class MeasureLegend(QWidget):
         painter.drawText(x + metrics.horizontalAdvance(self._high) + GRID, baseline, self._short())
 
     def _short(self) -> str:
-        return formatting.elide_middle(self._about, _LONGEST)
+        return formatting.elide_middle(self._about, self._longest) if self._longest else ""

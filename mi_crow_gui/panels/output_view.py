@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QTextEdit, QWidget
 
@@ -10,7 +10,12 @@ from mi_crow_gui.panels.look import muted
 
 
 class OutputView(QTextEdit):
-    """Read-only text in two tones that keeps up with a generation unless the user scrolled back."""
+    """Read-only text in two tones that keeps up with a generation unless the user scrolled back.
+
+    `filled` tells whether there is anything after the prompt.
+    """
+
+    filled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,11 +40,14 @@ class OutputView(QTextEdit):
         self.clear()
         self._insert(prompt, muted(self.palette()))
         self._insert(generated, self.palette().text().color())
+        self.filled.emit(bool(generated))
 
     def append_token(self, text: str) -> None:
         """Add one generated token."""
-        self._generated += text
+        was_empty, self._generated = not self._generated, self._generated + text
         self._insert(text, self.palette().text().color())
+        if was_empty and text:
+            self.filled.emit(True)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
         super().changeEvent(event)

@@ -18,10 +18,13 @@ class PromptEdit(QPlainTextEdit):
         self.setObjectName("promptEdit")
         self.setAccessibleName("Prompt")
         self._batch = False
+        self._most_lines = _MOST_LINES
         self.set_hint(_HINT)
         self.setTabChangesFocus(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # It would lie over the last line; a long line goes along with the cursor.
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.document().documentLayout().documentSizeChanged.connect(self._on_document_size_changed)
 
     def set_text(self, text: str) -> None:
@@ -42,13 +45,19 @@ class PromptEdit(QPlainTextEdit):
         self.set_hint(self._hint)
         self.updateGeometry()
 
+    def set_most_lines(self, lines: int) -> None:
+        """How many lines are shown before the field scrolls."""
+        if lines != self._most_lines:
+            self._most_lines = lines
+            self._on_document_size_changed()
+
     def set_hint(self, text: str) -> None:
         """What the empty field says."""
         self._hint = text
         self.setPlaceholderText(f"One prompt a line. {text}" if self._batch else text)
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
-        lines = min(self._lines(), _MOST_LINES)
+        lines = min(self._lines(), self._most_lines)
         around = 2 * (self.frameWidth() + round(self.document().documentMargin())) + 1
         return QSize(super().sizeHint().width(), lines * self.fontMetrics().lineSpacing() + around)
 
@@ -69,7 +78,7 @@ class PromptEdit(QPlainTextEdit):
         return max(1, round(self.document().size().height()))
 
     def _on_document_size_changed(self) -> None:
-        needed = self._lines() > _MOST_LINES
+        needed = self._lines() > self._most_lines
         self.setVerticalScrollBarPolicy(
             Qt.ScrollBarPolicy.ScrollBarAsNeeded if needed else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         )

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from core_hooks.model.tokens import GenerationSettings
-from mi_crow_gui.document.formatting import plural
+from mi_crow_gui.document.formatting import count, plural
 from mi_crow_gui.document.prompts import blank_lines, lines_of
 from mi_crow_gui.document.workspace import CHANGE, LOSS, NORM, PROBABILITY
 from mi_crow_gui.panels.flow_layout import FlowLayout
@@ -58,6 +58,7 @@ class PromptPanel(QWidget):
     measureChosen = Signal(str)
     promptSelected = Signal(int)
     promptsShown = Signal(int)  # how many rows of tokens there are
+    lowChanged = Signal(bool)  # whether the window is so low that the plots need the room more
     tokenHovered = Signal(int)
     tokenSelected = Signal(int)
 
@@ -98,7 +99,7 @@ class PromptPanel(QWidget):
         self._batch.setObjectName("promptBatch")
         self._batch.setAccessibleName("Batch: one prompt a line")
         self._batch.setToolTip(
-            "Take each line for a prompt of its own; they go through the model together.\n"
+            "Take each line for a prompt of its own; they go through the model together. Blank lines are left out.\n"
             "File › Load prompts reads them from a text file."
         )
         self._batch.toggled.connect(self._on_batch_toggled)
@@ -117,12 +118,15 @@ class PromptPanel(QWidget):
         self._legend = MeasureLegend(self._strip)
         settings = FlowLayout()
         settings.addWidget(self._examples)
-        for box, name, label, tip in (
-            (self._max_new_tokens, "maxNewTokens", "New tokens", "How many tokens Generate adds at most"),
-            (self._temperature, "temperature", "Temperature", "0 takes the likeliest token; higher is more random"),
-            (self._seed, "seed", "Seed", "The same seed draws the same tokens again; without effect at temperature 0"),
+        self._labels: list[tuple[QLabel, str, str]] = []
+        for box, name, label, short, tip in (
+            (self._max_new_tokens, "maxNewTokens", "New tokens", "New", "How many tokens Generate adds at most"),
+            (self._temperature, "temperature", "Temperature", "Temp.", "0 takes the likeliest; higher is more random"),
+            (self._seed, "seed", "Seed", "Seed", "The same seed draws the same tokens again; none are drawn at 0"),
         ):
-            settings.addWidget(_labelled(box, name, label, tip))
+            pair, shown = _labelled(box, name, label, tip)
+            self._labels.append((shown, label, short))
+            settings.addWidget(pair)
         self._max_new_tokens.valueChanged.connect(self._on_settings_changed)
         self._temperature.valueChanged.connect(self._on_settings_changed)
         self._seed.valueChanged.connect(self._on_settings_changed)
@@ -286,7 +290,7 @@ class PromptPanel(QWidget):
             text = self._edit.toPlainText()
             blank = blank_lines(text)
             words += f" · {plural(len(lines_of(text)), 'prompt')}"
-            words += f", {plural(blank, 'blank line')} left out" if blank else ""
+            words += f", {count(blank)} blank" if blank else ""
         self._batch.setText(words)
 
     def _on_settings_changed(self) -> None:
@@ -307,8 +311,15 @@ class PromptPanel(QWidget):
 
     def _fit(self) -> None:
         """In a low window the plots need the room more."""
-        self._low = self.window().height() < _LOW_WINDOW
-        self._strip.set_most_rows(1 if self._low else 3)
+        low = self.window().height() < _LOW_WINDOW
+        self._strip.set_most_rows(2 if low else 3)
+        self._edit.set_most_lines(2 if low else 4)
+        self._legend.set_longest(0 if low else 40)
+        if low != self._low:
+            self._low = low
+            for shown, label, short in self._labels:
+                shown.setText(short if low else label)
+            self.lowChanged.emit(low)
         self._show_hint()
 
     def _show_hint(self) -> None:
@@ -318,7 +329,8 @@ class PromptPanel(QWidget):
         self._edit.setToolTip(look_for)
 
 
-def _labelled(box: QAbstractSpinBox, name: str, label: str, tip: str) -> QWidget:
+def _labelled(box: QAbstractSpinBox, name: str, label: str, tip: str) -> tuple[QWidget, QLabel]:
+    """A box beside its label."""
     box.setObjectName(name)
     box.setAccessibleName(label)
     box.setToolTip(tip)
@@ -331,4 +343,4 @@ def _labelled(box: QAbstractSpinBox, name: str, label: str, tip: str) -> QWidget
     words.setBuddy(box)
     row.addWidget(words)
     row.addWidget(box)
-    return pair
+    return pair, words

@@ -31,6 +31,7 @@ _FREE = (
 STATE_VERSION = 1
 
 _HOOKS_SHARE = 0.38
+_LOW = 800
 _WRITE_SHARE = 0.45
 _ANALYSE_SHARE = 0.4
 
@@ -109,7 +110,8 @@ class DockLayout:
         width, height = window.width(), window.height()
         left = _between(248, round(width * 0.21), 300)
         right = _between(240, round(width * 0.225), 320)
-        bottom = _between(168, round(height * 0.267), 240)
+        # In a low window the plots need the room more.
+        bottom = _between(168, round(height * (0.267 if height >= _LOW else 0.24)), 240)
         if self.preset == "analyse":
             window.resizeDocks([parts.bottom, parts.inspector], [round(width * _ANALYSE_SHARE), right], _HORIZONTAL)
         else:

@@ -13,6 +13,7 @@ from mi_crow_gui.panels.prompt_panel import PromptPanel
 
 _LEAST_PLOTS = 12 * GRID
 _OUTPUT_LINES = 2
+_UNLIMITED = (1 << 24) - 1  # Qt's own largest size of a widget
 
 
 class Workbench(QWidget):
@@ -35,9 +36,10 @@ class Workbench(QWidget):
         beside = QVBoxLayout(self.strip)
         beside.setContentsMargins(GRID, 0, GRID, 0)
         beside.addWidget(self.output)
-        lines = _OUTPUT_LINES * self.output.fontMetrics().lineSpacing()
-        frame = 2 * (self.output.document().documentMargin() + self.output.frameWidth())
-        self.output.setMinimumHeight(lines + round(frame))
+        self._low = False
+        self.prompt.lowChanged.connect(self._on_prompt_low_changed)
+        self.output.filled.connect(self._fold)
+        self._set_output_lines(_OUTPUT_LINES)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setObjectName("plotsAndOutput")
         plots_and_steps = QWidget()
@@ -56,6 +58,26 @@ class Workbench(QWidget):
         # The prompt is as high as its text and tokens; what is left belongs to the plots.
         column.addWidget(self.prompt)
         column.addWidget(self.split, 1)
+
+    def _set_output_lines(self, lines: int) -> None:
+        text = lines * self.output.fontMetrics().lineSpacing()
+        frame = 2 * (self.output.document().documentMargin() + self.output.frameWidth())
+        self.output.setMinimumHeight(text + round(frame))
+
+    def _on_prompt_low_changed(self, low: bool) -> None:
+        self._low = low
+        self._set_output_lines(1 if low else _OUTPUT_LINES)
+        self._fold()
+
+    def _fold(self) -> None:
+        """In a low window the prompt is not repeated below the plots while the model has written nothing after it."""
+        folded = self._low and not self.output.generated
+        if folded == (self.strip.maximumHeight() == 0):
+            return
+        self.output.setVisible(not folded)
+        self.strip.setMaximumHeight(0 if folded else _UNLIMITED)
+        height = 0 if folded else self.output.minimumHeight()
+        self.split.setSizes([max(1, self.split.height() - height), height])
 
     def install_capture_text(self, panel: QWidget) -> None:
         """Put the text of a capture over the plots, where the prompt is otherwise."""

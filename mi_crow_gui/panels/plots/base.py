@@ -379,7 +379,9 @@ class PlotPanel(QWidget):
         if drawing is not None:
             when = drawing.frame.origin or f"run {drawing.run} · step {drawing.step}"
             if drawing.rows.samples > 1:
-                when += f" · prompt {drawing.rows.sample + 1}/{drawing.rows.samples}"
+                # All plots show the same one: where room is short, the number does.
+                word = "" if self.width() < _NARROW else "prompt "
+                when += f" · {word}{drawing.rows.sample + 1}/{drawing.rows.samples}"
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""
         self._when.setText(when)

@@ -68,7 +68,7 @@ def test_every_line_is_a_row_whose_numbers_are_those_of_the_prompt_alone(batches
 def test_the_switch_is_undone_kept_in_the_session_and_says_how_many_prompts_there_are(batches: Batches) -> None:
     batches.type([PROMPTS[0], "", PROMPTS[1]])
     switch = batches.driver.find(QCheckBox, "promptBatch")
-    assert switch.text() == "Batch · 2 prompts, 1 blank line left out"
+    assert switch.text() == "Batch · 2 prompts, 1 blank"
     batches.driver.act("undo")
     assert not switch.isChecked()
     assert switch.text() == "Batch"
@@ -252,3 +252,20 @@ def test_tokens_are_coloured_by_what_is_chosen_and_the_legend_says_what(
     qtbot.waitUntil(lambda: f"from run {first.info.number}" in legend.accessibleName(), timeout=5_000)
     assert store(batches).workspace.token_measure == "change"
     batches.driver.act("undo")
+
+
+def test_a_low_window_leaves_the_plots_more_room_and_shows_text_once_there_is_some(
+    batches: Batches, qtbot: QtBot
+) -> None:
+    window, output = batches.window, batches.driver.find(QTextEdit, "outputView")
+    window.resize(1024, 700)
+    batches.type([" ".join(PROMPTS)], batch=False)
+    batches.driver.run()
+    qtbot.waitUntil(lambda: not output.isVisible() and window.plot_board.height() >= 140)
+    assert batches.strip.height() >= 2 * 28
+    window.prompt.findChild(object, "maxNewTokens").setValue(3)
+    batches.driver.run("generate")
+    assert output.isVisible()
+    window.resize(1440, 900)
+    batches.driver.run()
+    qtbot.waitUntil(output.isVisible)

@@ -79,18 +79,20 @@ def test_an_example_is_taken_over_and_says_what_to_look_for(qtbot, panel, edit):
     assert panel.prompt == ""
 
 
-def test_a_low_window_keeps_to_one_row_of_tokens_and_the_advice_in_a_tooltip(qtbot, panel, edit):
+def test_a_low_window_keeps_to_two_rows_of_tokens_short_labels_and_the_advice_in_a_tooltip(qtbot, panel, edit):
     panel.set_examples(EXAMPLES)
     panel.set_prompt("a b a b")
     panel.set_tokens([f"word{n}" for n in range(60)])
     strip = panel._strip
     assert strip.heightForWidth(500) > 80
     panel.resize(600, 700)
-    qtbot.waitUntil(lambda: strip.heightForWidth(500) < 40)
+    qtbot.waitUntil(lambda: strip.heightForWidth(500) < 64)
+    assert [label.text() for label, _, _ in panel._labels] == ["New", "Temp.", "Seed"]
     assert not panel._hint.isVisible()
     assert edit.toolTip() == "The second a b is guessed."
     panel.resize(600, 900)
     qtbot.waitUntil(lambda: panel._hint.isVisible())
+    assert [label.text() for label, _, _ in panel._labels] == ["New tokens", "Temperature", "Seed"]
 
 
 def test_the_legend_is_there_only_with_a_measure(panel):
