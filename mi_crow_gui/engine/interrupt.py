@@ -27,7 +27,7 @@ class _Insistent(ControllerInterrupted):
     """A bare `except:` eats the plain one: this is made an instance at that moment, inside the code that is to end.
 
     From then on every line of a controller raises again. It needs room on the stack, which code that recurses too
-    deeply leaves none of; so the plain one has its turns too.
+    deeply leaves none of; so the plain one is tried first, and in turn.
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -93,7 +93,7 @@ class UserCodeGuard:
             if self._thread is None:
                 return False
             self._interrupted += 1
-            kind = _Insistent if self._interrupted % 2 else ControllerInterrupted
+            kind = ControllerInterrupted if self._interrupted % 2 else _Insistent
             raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(kind))
             return bool(raised == 1)
 

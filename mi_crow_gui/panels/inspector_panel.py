@@ -58,6 +58,9 @@ class InspectorPanel(QWidget):
         self._stage.setToolTip("Whether the detector sees the module's own value or what the controllers made of it")
         for stage, text in _STAGES:
             self._stage.addItem(text, stage)
+        # The longest of them must not make the panel wider than it is.
+        self._stage.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._stage.setMinimumContentsLength(8)
         self._stage.activated.connect(self._on_stage_activated)
         self._detector = QWidget()
         row = QHBoxLayout(self._detector)
