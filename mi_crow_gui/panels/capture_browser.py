@@ -10,8 +10,10 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSize
 
 from mi_crow_gui.panels.capture_search_panel import CaptureSearchPanel
 from mi_crow_gui.panels.channels_panel import ChannelsPanel
+from mi_crow_gui.panels.compare_panel import ComparePanel
 from mi_crow_gui.panels.look import GRID, bold
 from mi_crow_gui.panels.probe_panel import ProbePanel
+from mi_crow_gui.panels.progress_row import ProgressRow
 from mi_crow_gui.panels.texts_panel import TextsPanel
 
 if TYPE_CHECKING:
@@ -68,13 +70,16 @@ class CaptureBrowser(QWidget):
         head = QVBoxLayout()
         head.setContentsMargins(GRID, GRID, GRID, GRID)
         head.setSpacing(GRID // 2)
+        self.progress = ProgressRow("captureExport")
         head.addLayout(top)
+        head.addWidget(self.progress)
         head.addWidget(self._facts)
         head.addLayout(site)
         self.texts = TextsPanel()
         self.channels = ChannelsPanel()
         self.search = CaptureSearchPanel()
         self.probe = ProbePanel()
+        self.compare = ComparePanel()
         self.tabs = QTabWidget()
         self.tabs.setObjectName("captureTabs")
         self.tabs.setAccessibleName("What to do with the capture")
@@ -83,6 +88,7 @@ class CaptureBrowser(QWidget):
         self.tabs.addTab(self.channels, "Channels")
         self.tabs.addTab(self.search, "Search")
         self.tabs.addTab(self.probe, "Probe")
+        self.tabs.addTab(self.compare, "Compare")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

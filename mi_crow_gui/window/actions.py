@@ -96,6 +96,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "exportPlot", "E&xport plot…", "export-plot", "&File", 1, "Save the current plot as a picture or its numbers",
         ("Ctrl+Shift+E",), enabled=False, words="image png svg csv save",
     ),
+    ActionSpec(
+        "exportCapture", "Ex&port the open capture…", "save-capture", "&File", 1,
+        "Write the open capture, or a part of it, to one file for other programs", enabled=False,
+        words="safetensors npz csv parquet numpy pandas activations",
+    ),
     ActionSpec("quit", "&Quit", "quit", "&File", 2, "Close the window", ("Ctrl+Q",), words="exit leave"),
     ActionSpec("undo", "&Undo", "undo", "&Edit", 0, "Take the last change back", ("Ctrl+Z",), enabled=False),
     ActionSpec(

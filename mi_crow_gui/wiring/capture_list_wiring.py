@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from mi_crow_gui.document.formatting import plural
 from mi_crow_gui.wiring.capture_reading import describe_captures, move_to_bin, verify_all
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 class CaptureListWiring(QObject):
     """Joins the table with the settings that remember it and the pools that look at the disk."""
+
+    listed = Signal()
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts.window)
@@ -105,6 +107,7 @@ class CaptureListWiring(QObject):
             for row in rows
         ]
         self._panel.set_rows(checked)
+        self.listed.emit()
 
     @Slot(object)
     def _on_verified(self, found: list[tuple[str, str, str]]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.wiring.browse_wiring import BrowseWiring
+from mi_crow_gui.wiring.capture_compare_wiring import CaptureCompareWiring
+from mi_crow_gui.wiring.capture_export_wiring import CaptureExportWiring
 from mi_crow_gui.wiring.capture_list_wiring import CaptureListWiring
 from mi_crow_gui.wiring.capture_search_wiring import CaptureSearchWiring
 from mi_crow_gui.wiring.channels_wiring import ChannelsWiring
@@ -43,10 +45,18 @@ class Offline(QObject):
         self.channels = ChannelsWiring(parts, self.browse, board, kinds)
         self.search = CaptureSearchWiring(parts, self.browse)
         self.probe = ProbeWiring(parts, self.browse, self.search)
+        self.compare = CaptureCompareWiring(parts, self.browse)
+        self.export = CaptureExportWiring(parts, self.browse)
         self.list = CaptureListWiring(parts)
+        self.list.listed.connect(self._on_list_listed)
         captures.captureOpened.connect(self._on_captures_capture_opened)
         captures.listChanged.connect(self.list.refresh)
         self.list.refresh()
+
+    @Slot()
+    def _on_list_listed(self) -> None:
+        if self.browse.capture is not None:
+            self.compare.offer_captures()
 
     @Slot(object)
     def _on_captures_capture_opened(self, capture: Capture) -> None:

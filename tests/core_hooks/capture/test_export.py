@@ -84,3 +84,43 @@ def test_a_refused_export_leaves_nothing_behind(tmp_path: Path) -> None:
         with pytest.raises(CaptureError, match="can't be written"):
             export_capture(capture, tmp_path / "no" / "x.npz", "npz")
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("format", ["safetensors", "npz", "csv", "parquet"])
+def test_a_range_of_rows_is_exported_and_nothing_else(tmp_path: Path, format: str) -> None:
+    values = write_corpus_capture(tmp_path / "c", TEXTS)
+    path = tmp_path / f"x.{format}"
+    with open_capture(tmp_path / "c") as capture:
+        export_capture(capture, path, format, sites=["h.0"], rows=(11, 47))
+        with pytest.raises(CaptureError, match="not 0 to 1000000"):
+            export_capture(capture, tmp_path / "y", format, rows=(0, 10**6))
+    if format == "csv":
+        with path.open(newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        ids, found = [int(row[2]) for row in rows], np.array([row[4:] for row in rows], np.float32)
+    elif format == "parquet":
+        table = pytest.importorskip("pyarrow.parquet").read_table(path)
+        ids, found = table["token_id"].to_pylist(), np.array(table["h.0"].to_pylist(), np.float32)
+    else:
+        file = np.load(path) if format == "npz" else load_file(path)
+        ids, found = file["token_id"].tolist(), file["h.0"]
+    assert ids == IDS[11:47]
+    np.testing.assert_array_equal(found, values[11:47])
+
+
+def test_an_export_that_is_given_up_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    write_corpus_capture(tmp_path / "c", TEXTS)
+    path = tmp_path / "x.npz"
+    path.write_bytes(b"old")
+
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with open_capture(tmp_path / "c") as capture:
+        for format in ("npz", "safetensors", "csv"):
+            with pytest.raises(RuntimeError, match="enough"):
+                export_capture(capture, path, format, replace=True, on_progress=stop)
+        assert path.read_bytes() == b"old"
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["c", "x.npz"]
+        export_capture(capture, path, "npz", replace=True)
+    assert np.load(path)["h.0"].shape[0] == len(IDS)
