@@ -71,6 +71,10 @@ class TextsPanel(QWidget):
         self.model.set_chosen(numbers)
         self._say()
 
+    def focus_table(self) -> None:
+        """Let arrow keys walk through the texts."""
+        self._view.setFocus()
+
     def select(self, number: int) -> None:
         """Select a text without choosing it; one that is not shown stays out of sight."""
         place = self.model.place(number)

@@ -18,6 +18,7 @@ PAGES = (
     ("running", "Running and generating"),
     ("experiments", "Experiments"),
     ("saving", "Sessions and captures"),
+    ("captures", "Captures without the model"),
     ("command-line", "Command line and library"),
 )
 

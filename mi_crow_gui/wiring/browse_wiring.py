@@ -104,6 +104,7 @@ class BrowseWiring(QObject):
         self.opened.emit(capture)
         if capture.texts and capture.rows:
             self.show_text(0)
+        browser.texts.focus_table()
         self._window.status.set_message(f"{facts_line(capture)}. No model needed.")
 
     @Slot()

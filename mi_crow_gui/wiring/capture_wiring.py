@@ -100,6 +100,7 @@ class CaptureWiring(QObject):
 
         self._jobs.run("capture", lambda: open_capture(folder), self._opened, self._open_failed)
 
+    @Slot(str)
     def list_folder(self, path: str) -> None:
         """Put a capture into the list."""
         self._remember(Path(path))

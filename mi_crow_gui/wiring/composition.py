@@ -99,6 +99,7 @@ class Composition(QObject):
         self._view = ViewWiring(parts)
         self._model.sessionNamed.connect(self._session.open_file)
         self._model.captureNamed.connect(self._captures.open_folder)
+        self._model.captureListed.connect(self._captures.list_folder)
         self._closed = False
         self._plots: PlotsWiring | None = None
         self._analyses: AnalysisWiring | None = None

@@ -32,6 +32,7 @@ class ModelWiring(QObject):
 
     sessionNamed = Signal(str)
     captureNamed = Signal(str)
+    captureListed = Signal(str)
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts.window)
@@ -120,6 +121,10 @@ class ModelWiring(QObject):
     def _on_window_paths_dropped(self, paths: list[str]) -> None:
         if paths:
             self.open_target(ModelReference(paths[0], device=self.device))
+        for path in paths[1:]:
+            # One is opened; of several captures the others are put into the list.
+            if self.names_capture(path):
+                self.captureListed.emit(path)
 
     @Slot(str)
     def _on_recent_chosen(self, name: str) -> None:

@@ -55,7 +55,11 @@ class Offlines:
 
     def open(self, folder: Path) -> None:
         self.window.pathsDropped.emit([str(folder)])
-        self.qtbot.waitUntil(lambda: self.wiring.browse.text is not None, timeout=10_000)
+        browse = self.wiring.browse
+        self.qtbot.waitUntil(
+            lambda: browse.capture is not None and browse.capture.folder == folder and browse.text is not None,
+            timeout=10_000,
+        )
 
     def message(self) -> str:
         return self.find(QWidget, "statusMessage").text()
