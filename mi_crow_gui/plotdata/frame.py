@@ -49,6 +49,8 @@ class Frame:
         Whether it is a difference, which is read against zero whatever its signs.
     prompt, prompts
         Which prompt of how many `frame_of_prompt` made this the frame of.
+    classes
+        Of a corpus with labels, that of the text that each token is of, counted as `tokens` is; else empty.
     origin
         What a title says in place of run and step: a text of a capture, or the pinned runs that this is of.
     """
@@ -70,6 +72,7 @@ class Frame:
     dropped_prompts: int = 0
     prompt: int = 0
     prompts: int = 1
+    classes: tuple[str, ...] = ()
     origin: str = ""
     about: str = ""
     blank: tuple[int, ...] = ()

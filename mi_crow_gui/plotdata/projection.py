@@ -1,13 +1,14 @@
-"""The projection: the tokens of one site as points in the plane of their two principal components."""
+"""The projection: the tokens of one site as points in a plane, by principal components or what keeps neighbours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
+from core_hooks.analysis.embedding import COMPONENTS, FEWEST, NAMES
 from core_hooks.analysis.projection import principal_components
 from mi_crow_gui.plotdata.blocks import row_blocks
 from mi_crow_gui.plotdata.drawing import Drawing
@@ -19,16 +20,21 @@ from mi_crow_gui.plotdata.trace import TraceSettings, prepare_trace
 if TYPE_CHECKING:
     from mi_crow_gui.plotdata.frame import Frame
 
-POSITION, NORM, TOKEN = "position", "norm", "token"
+POSITION, NORM, TOKEN, LABEL = "position", "norm", "token", "label"
+PCA = "pca"
 GROUPS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionSettings:
-    """`colour` says by what points are coloured. The first token, far from all others, is left out by default."""
+    """`method` is `PCA` or one of `core_hooks.analysis.embedding`; `colour` says by what points are coloured.
+
+    The first token, far from all others, is left out by default.
+    """
 
     colour: str = POSITION
     hide_first: bool = True
+    method: str = PCA
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +44,8 @@ class ProjectionDrawing(Drawing):
     Attributes
     ----------
     points
-        ``[points, 2]``, coordinates along the first and the second component, in units of the values.
+        ``[points, 2]``, coordinates along the first and the second component, in units of the values; without unit
+        once they are of another `method`.
     positions
         Number of the row behind each point.
     shares
@@ -47,6 +54,10 @@ class ProjectionDrawing(Drawing):
         What each point is coloured by; with `scale` None it is one of `GROUPS` groups, the same for the same text.
     left_out
         Rows that hold NaN or infinities and have no place.
+    reduced
+        The points along more components, from which another method places them; None where none is asked for.
+    method
+        What the points are of.
     """
 
     points: np.ndarray
@@ -55,13 +66,24 @@ class ProjectionDrawing(Drawing):
     colours: np.ndarray
     scale: Scale | None
     left_out: int
+    reduced: np.ndarray | None = None
+    method: str = PCA
+
+    def embedded(self, points: np.ndarray) -> ProjectionDrawing:
+        """The same with the places that the other method found."""
+        return replace(self, points=points, method=self.settings.method)
+
+    @property
+    def axis(self) -> str:
+        """What a coordinate is."""
+        return "component" if self.method == PCA else NAMES[self.method]
 
     def table(self) -> Table:
         """Position, text and both coordinates of each point."""
         rows = self.rows
         return Table(
             self.points,
-            ("position", rows.row, "component 1", "component 2"),
+            ("position", rows.row, *(f"{self.axis} {number}" for number in (1, 2))),
             lambda index: (int(self.positions[index]), rows.label(int(self.positions[index]))),
         )
 
@@ -69,29 +91,32 @@ class ProjectionDrawing(Drawing):
 def prepare_projection(frame: Frame, settings: ProjectionSettings) -> ProjectionDrawing:
     """Find the components and place every row."""
     rows = rows_of(frame, hide_first=settings.hide_first)
-    points, shares = _components(rows.values)
+    wanted = COMPONENTS if settings.method in NAMES and not frame.live else 2
+    points, shares = _components(rows.values, wanted)
     placed = ~np.isnan(points[:, 0])
     positions = rows.first + np.flatnonzero(placed)
     norms = np.empty(0)
     if settings.colour == NORM:
         norms = prepare_trace(frame, TraceSettings(hide_first=settings.hide_first)).measured
         norms = norms[placed]
-    colours, scale = _colours(settings.colour, rows, positions, norms)
+    colours, scale = _colours(settings.colour, rows, positions, norms, frame.classes)
     left_out = rows.count - len(positions)
     both = (float(shares[0]), float(shares[1]))
-    return ProjectionDrawing(frame, settings, rows, points[placed], positions, both, colours, scale, left_out)
+    reduced = points[placed] if wanted > 2 and placed.sum() >= FEWEST else None
+    points = points[placed, :2]
+    return ProjectionDrawing(frame, settings, rows, points, positions, both, colours, scale, left_out, reduced)
 
 
-def _components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points ``[rows, 2]``, NaN for rows that are not finite, and the share of the variance along each axis."""
-    points, shares = np.zeros((len(values), 2), np.float32), np.zeros(2)
+def _components(values: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points ``[rows, wanted]``, NaN for rows that are not finite, and the share of the variance along each axis."""
+    points, shares = np.zeros((len(values), wanted), np.float32), np.zeros(wanted)
     finite = np.concatenate([np.isfinite(block).all(axis=1) for block in row_blocks(values)] or [np.zeros(0, bool)])
     points[~finite] = np.nan
     # A single point has no directions to vary in, and lies in the middle.
     if finite.sum() > 1 and values.shape[1]:
         with np.errstate(over="ignore", invalid="ignore"):
             try:
-                found = principal_components(values, 2)
+                found = principal_components(values, wanted)
             except np.linalg.LinAlgError as error:
                 raise NotDrawable("its values are too large for principal components") from error
         if not np.isfinite(found.points[finite]).all():
@@ -101,9 +126,17 @@ def _components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points, shares
 
 
-def _colours(by: str, rows: Rows, positions: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, Scale | None]:
+def _text(by: str, rows: Rows, classes: tuple[str, ...], position: int) -> str:
     if by == TOKEN:
-        texts = (rows.label(position) for position in positions.tolist())
+        return rows.label(position)
+    return classes[position] if position < len(classes) else ""
+
+
+def _colours(
+    by: str, rows: Rows, positions: np.ndarray, norms: np.ndarray, classes: tuple[str, ...]
+) -> tuple[np.ndarray, Scale | None]:
+    if by in (TOKEN, LABEL):
+        texts = (_text(by, rows, classes, position) for position in positions.tolist())
         return np.fromiter((crc32(text.encode()) % GROUPS for text in texts), np.uint8, len(positions)), None
     colours, note = (norms, "L2 norm") if by == NORM else (positions.astype(np.float64), "position")
     low, high = (float(colours.min()), float(colours.max())) if len(colours) else (0.0, 1.0)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.registry import Registry
     from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
     from mi_crow_gui.wiring.compare_wiring import CompareWiring
+    from mi_crow_gui.wiring.embedding_wiring import EmbeddingWiring
     from mi_crow_gui.wiring.experiments import Experiments
     from mi_crow_gui.wiring.plots_wiring import PlotsWiring
 
@@ -103,6 +104,7 @@ class Composition(QObject):
         self._closed = False
         self._plots: PlotsWiring | None = None
         self._analyses: AnalysisWiring | None = None
+        self._embeddings: EmbeddingWiring | None = None
         self._compare: CompareWiring | None = None
         self._experiments: Experiments | None = None
         self._errand = Errand(parts, self._model, self._hooks, self._run, self._captures, self._settled)
@@ -142,6 +144,7 @@ class Composition(QObject):
     def _fill_board(self, board: PlotBoard, registry: Registry) -> None:
         from mi_crow_gui.wiring.analysis_wiring import AnalysisWiring
         from mi_crow_gui.wiring.compare_wiring import CompareWiring
+        from mi_crow_gui.wiring.embedding_wiring import EmbeddingWiring
         from mi_crow_gui.wiring.experiments import Experiments
         from mi_crow_gui.wiring.offline import Offline
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
@@ -154,6 +157,7 @@ class Composition(QObject):
         self._analyses = AnalysisWiring(parts, board, registry.kinds)
         self._experiments = Experiments(parts, board, registry.kinds)
         self._scrub = ScrubWiring(parts, self._plots, self._analyses)
+        self._embeddings = EmbeddingWiring(parts, board)
         self._compare = CompareWiring(parts, board, registry.kinds, self._history)
         self._offline = Offline(parts, self._captures, self._plots, self._analyses, board, registry.kinds)
         self._tokens.add_plots(self._plots)
@@ -185,6 +189,8 @@ class Composition(QObject):
         parts.window.hide()
         self._autosave.close(keep=parts.store.dirty)
         self._editor.close()
+        if self._embeddings is not None:
+            self._embeddings.close()
         parts.window.left_behind = not parts.service.shutdown()
         parts.drawings.shutdown()
         parts.jobs.shutdown()

@@ -88,7 +88,7 @@ def read_text(capture: Capture, number: int, first: int, count: int, serial: int
     frames = tuple(
         frame
         for place, site in enumerate(capture.sites)
-        if (frame := _frame(capture, site, place, rows.start, first, stop, tokens, serial, origin)) is not None
+        if (frame := _frame(capture, site, place, rows.start, first, stop, tokens, serial, origin, label)) is not None
     )
     return ShownText(number, length, first, rows.start, tokens, frames, most, label)
 
@@ -111,6 +111,7 @@ def _frame(
     tokens: tuple[str, ...],
     serial: int,
     origin: str,
+    label: str,
 ) -> Frame | None:
     # A site of a run may begin later than the run did.
     begin, end = max(row + first, site.first_row), min(row + stop, site.first_row + site.rows)
@@ -132,6 +133,7 @@ def _frame(
         # Counted from the beginning of the text; those before the part that is shown are not read.
         tokens=("",) * first + tokens,
         origin=origin,
+        classes=(label,) * stop if label else (),
     )
 
 

@@ -25,7 +25,7 @@ from mi_crow_gui.plotdata.prompt_frame import was_kept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from PySide6.QtGui import QResizeEvent
+    from PySide6.QtGui import QAction, QResizeEvent
 
     from mi_crow_gui.plotdata.drawing import Drawing
 
@@ -306,14 +306,17 @@ class PlotPanel(QWidget):
         text = rows.label(position)
         return f"{rows.row} {position} {readable_token(text)}" if text else f"{rows.row} {position}"
 
-    def _add_choice(self, menu: QMenu, title: str, choices: Iterable[tuple[object, str]], field: str) -> None:
+    def _add_choice(self, menu: QMenu, title: str, choices: Iterable[tuple[object, str]], field: str) -> list[QAction]:
         """A submenu whose entries (value, words) set one field of the settings."""
+        actions = []
         inner = menu.addMenu(title)
         for value, words in choices:
             action = inner.addAction(words)
             action.setCheckable(True)
             action.setChecked(getattr(self._settings, field) == value)
             action.triggered.connect(lambda _checked=False, value=value: self.change_settings(**{field: value}))
+            actions.append(action)
+        return actions
 
     def _add_switch(self, menu: QMenu, title: str, field: str) -> None:
         """An entry that turns one field of the settings on or off."""

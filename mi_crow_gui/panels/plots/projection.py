@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
+from PySide6.QtCore import QPointF, QRectF, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
+from core_hooks.analysis.embedding import NAMES, TSNE, UMAP, lacking
 from mi_crow_gui.document.formatting import percent, plural
 from mi_crow_gui.panels.plots.axes import ValueAxis
 from mi_crow_gui.panels.plots.base import NO_TOKEN, PlotPanel
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colour_bar import ColourBar
 from mi_crow_gui.panels.plots.colours import group_colours
+from mi_crow_gui.panels.plots.embedding_bar import EmbeddingBar
 from mi_crow_gui.panels.plots.matrix_item import places_in
 from mi_crow_gui.panels.plots.points_item import PointsItem
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.projection import (
+    LABEL,
     NORM,
+    PCA,
     POSITION,
     TOKEN,
     ProjectionDrawing,
@@ -30,17 +34,24 @@ from mi_crow_gui.plotdata.projection import (
 if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.colours import PlotColours
 
-_COLOURS = ((POSITION, "Position"), (NORM, "L2 norm"), (TOKEN, "Token text"))
+_COLOURS = ((POSITION, "Position"), (NORM, "L2 norm"), (TOKEN, "Token text"), (LABEL, "Label of the text"))
+_METHODS = ((PCA, "PCA"), (UMAP, "UMAP"), (TSNE, "t-SNE"))
 _REACH = 12.0  # pixels
 # So many points can have their texts beside them.
 _NAMED = 64
 
 
 class ProjectionPanel(PlotPanel):
-    """Shows the tokens of a site along its two directions of largest variance."""
+    """Shows the tokens of a site along its two directions of largest variance, or placed by another method.
+
+    That takes a while: `embeddingWanted` carries the drawing that asks for it, and the components are shown meanwhile.
+    """
+
+    embeddingWanted = Signal(object)
+    embeddingUnwanted = Signal()
 
     kind = "projection"
-    title = "Projection (PCA)"
+    title = "Projection"
     settings_type = ProjectionSettings
 
     def _build(self) -> QWidget:
@@ -53,14 +64,84 @@ class ProjectionPanel(PlotPanel):
         self._canvas.clicked.connect(self._on_canvas_clicked)
         self._canvas.tokenMoved.connect(self._move_token)
         self._canvas.fitRequested.connect(self.fit)
+        self._embedded: ProjectionDrawing | None = None
+        self._problem = ""
+        self._waiting = EmbeddingBar()
+        self._waiting.cancelRequested.connect(self._on_waiting_cancel_requested)
         whole = QWidget()
-        layout = QHBoxLayout(whole)
-        layout.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._waiting)
+        layout = QHBoxLayout()
         layout.setSpacing(0)
         layout.addWidget(self._canvas, 1)
         layout.addWidget(self._bar)
+        column.addLayout(layout, 1)
         self._recolour(self._colours)
         return whole
+
+    # ---- methods that take a while ---------------------------------------------------------------------------------
+
+    def show_drawing(self, drawing: Any) -> None:  # noqa: D102 - of the base
+        self._problem = "" if drawing.settings.method == PCA else self._obstacle(drawing)
+        known = self._embedded
+        if known is not None and _same_places(known, drawing):
+            drawing = drawing.embedded(known.points)
+        super().show_drawing(drawing)
+        if drawing.reduced is None or self._problem:
+            self._stop_waiting()
+        elif drawing.method == PCA:
+            words = f"{NAMES[drawing.settings.method]} of {plural(len(drawing.points), drawing.rows.row)}"
+            self._waiting.begin(words)
+            self.embeddingWanted.emit(drawing)
+
+    def show_embedding_progress(self, done: int, total: int) -> None:
+        """How far what was asked for is."""
+        self._waiting.set_progress(done, total)
+
+    def show_embedding(self, drawing: ProjectionDrawing, points: Any, problem: str) -> None:
+        """Show the places that were found for a drawing, unless another one came meanwhile; or why there are none."""
+        self._waiting.hide()
+        if self._drawing is None or not _same_places(self._drawing, drawing):
+            return
+        if points is None:
+            self._problem = f"{NAMES[drawing.settings.method]} failed: {problem}"
+            self._foot.set_note(self._note(self._drawing))
+            return
+        self._embedded = drawing.embedded(points)
+        # As it is now: it may have been coloured otherwise.
+        super().show_drawing(self._drawing.embedded(points))
+        self._canvas.fitting = True
+        self.fit()
+
+    def clear(self) -> None:  # noqa: D102 - of the base
+        self._embedded = None
+        self._stop_waiting()
+        super().clear()
+
+    def _obstacle(self, drawing: ProjectionDrawing) -> str:
+        """Why the method of a drawing can't be used on it, "" when it can."""
+        name = NAMES.get(drawing.settings.method)
+        if name is None:
+            return f"There is no method '{drawing.settings.method}'"
+        if drawing.frame.live:
+            return f"{name} when the run has ended"
+        if drawing.reduced is None:
+            return f"{name} needs more {drawing.rows.row}s"
+        return lacking(drawing.settings.method)
+
+    def _stop_waiting(self) -> None:
+        if not self._waiting.isHidden():
+            self._waiting.hide()
+            self.embeddingUnwanted.emit()
+
+    @Slot()
+    def _on_waiting_cancel_requested(self) -> None:
+        self._stop_waiting()
+        self.change_settings(method=PCA)
+
+    # ---- drawing ---------------------------------------------------------------------------------------------------
 
     def fit(self) -> None:
         """Show all points."""
@@ -68,7 +149,7 @@ class ProjectionPanel(PlotPanel):
 
     def _draw(self, drawing: ProjectionDrawing) -> None:
         for axis, number, share in ((self._across, 1, drawing.shares[0]), (self._up, 2, drawing.shares[1])):
-            axis.set_name(f"component {number}, {percent(share)}")
+            axis.set_name(f"{drawing.axis} {number}" + (f", {percent(share)}" if drawing.method == PCA else ""))
         if drawing.scale is None:
             colours = group_colours(self.palette())[drawing.colours]
         else:
@@ -85,10 +166,11 @@ class ProjectionPanel(PlotPanel):
     def _note(self, drawing: ProjectionDrawing) -> str:
         rows, left_out = drawing.rows, drawing.left_out
         words = [
-            f"PCA of {plural(len(drawing.points), rows.row)}",
+            self._problem,
+            f"{dict(_METHODS)[drawing.method]} of {plural(len(drawing.points), rows.row)}",
             f"{plural(left_out, rows.row)} with NaN or ∞ left out" if left_out else "",
             "without token 0" if rows.first == 1 and drawing.settings.hide_first else "",
-            f"{percent(sum(drawing.shares))} of variance",
+            f"{percent(sum(drawing.shares))} of variance" if drawing.method == PCA else "seed 0",
             f"colour: {dict(_COLOURS).get(drawing.settings.colour, 'Position').lower()}",
             self._dropped_words(),
         ]
@@ -106,7 +188,16 @@ class ProjectionPanel(PlotPanel):
             self._draw(self._drawing)
 
     def _fill_menu(self, menu: QMenu) -> None:
-        self._add_choice(menu, "Colour by", _COLOURS, "colour")
+        methods = self._add_choice(menu, "Method", _METHODS, "method")
+        for action, method in zip(methods, (PCA, UMAP, TSNE), strict=True):
+            reason = lacking(method) if method != PCA else ""
+            if reason:
+                action.setEnabled(False)
+                action.setText(reason)
+        *_, label = self._add_choice(menu, "Colour by", _COLOURS, "colour")
+        if self._drawing is not None and not self._drawing.frame.classes:
+            label.setEnabled(False)
+            label.setText("Label of the text (only corpora captured with labels have them)")
         self._add_switch(menu, "Leave out the first token", "hide_first")
         menu.addAction("Show everything", self.fit)
 
@@ -121,13 +212,21 @@ class ProjectionPanel(PlotPanel):
         drawing = self._drawing
         position = int(drawing.positions[index])
         x, y = drawing.points[index]
-        text = f"{self._token_words(position)} · component 1 {x} · component 2 {y}"
+        classes = drawing.frame.classes
+        label = f" · label {classes[position]}" if position < len(classes) and classes[position] else ""
+        text = f"{self._token_words(position)}{label} · {drawing.axis} 1 {x} · {drawing.axis} 2 {y}"
         self._point_at(text, position if drawing.rows.row == "token" else NO_TOKEN)
 
     def _on_canvas_clicked(self, at: QPointF) -> None:
         index = self._under(at)
         if index is not None and self._drawing.rows.row == "token":
             self.tokenSelected.emit(int(self._drawing.positions[index]))
+
+
+def _same_places(one: ProjectionDrawing, other: ProjectionDrawing) -> bool:
+    """Whether both are of the same rows by the same method, however they are coloured."""
+    same = (one.settings.method, one.settings.hide_first) == (other.settings.method, other.settings.hide_first)
+    return one.frame is other.frame and same
 
 
 def _area(points: np.ndarray) -> QRectF:
@@ -138,4 +237,4 @@ def _area(points: np.ndarray) -> QRectF:
     return QRectF(left - across, low - up, right - left + 2 * across, high - low + 2 * up)
 
 
-KIND = PlotKind("projection", "Projection (PCA)", prepare_projection, ProjectionPanel, order=50)
+KIND = PlotKind("projection", "Projection", prepare_projection, ProjectionPanel, order=50)

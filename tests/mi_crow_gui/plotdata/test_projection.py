@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mi_crow_gui.plotdata.projection import TOKEN, ProjectionSettings, prepare_projection
+from core_hooks.analysis.embedding import TSNE
+from mi_crow_gui.plotdata.projection import LABEL, TOKEN, ProjectionSettings, prepare_projection
 from mi_crow_gui.plotdata.rows import NotDrawable
 from tests.mi_crow_gui.plotdata.frames import frame, noise
 
@@ -52,3 +55,19 @@ def test_nothing_finite_leaves_no_points() -> None:
     drawing = prepare_projection(frame(np.full((1, 4, 4), np.nan, np.float32)), ProjectionSettings(hide_first=False))
     assert drawing.points.shape == (0, 2)
     assert drawing.left_out == 4
+
+
+def test_tokens_of_texts_with_the_same_label_have_the_same_colour() -> None:
+    labelled = replace(frame(noise(1, 5, 4)), classes=("", "cat", "dog", "cat", "dog"))
+    colours = prepare_projection(labelled, ProjectionSettings(LABEL)).colours.tolist()
+    assert colours[0] == colours[2] != colours[1] == colours[3]
+
+
+def test_another_method_is_given_the_first_components_and_only_when_the_run_has_ended() -> None:
+    values = noise(1, 200, 80)
+    drawing = prepare_projection(frame(values), ProjectionSettings(method=TSNE))
+    assert drawing.reduced is not None
+    assert drawing.reduced.shape == (199, 50)
+    np.testing.assert_array_equal(drawing.reduced[:, :2], drawing.points)
+    assert prepare_projection(replace(frame(values), live=True), ProjectionSettings(method=TSNE)).reduced is None
+    assert prepare_projection(frame(values[:, :4]), ProjectionSettings(method=TSNE)).reduced is None
