@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,17 +63,19 @@ def map_heads(
     anatomy: Anatomy,
     tokens: TokenSequence,
     *,
+    controllers: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> HeadMap:
     """Score every head on `tokens`, in one forward; one block's pattern is held at a time.
 
-    Hooks that are attached to the model look away meanwhile.
-
     Parameters
     ----------
     tokens
         From `repeated_random_tokens`, or a text of the user's own.
+    controllers
+        Whether hooks that are attached act as always, so that the heads are those of the model as it is changed;
+        otherwise they look away meanwhile.
     on_progress
         Called with the number of blocks scored and that of all.
 
@@ -93,7 +96,7 @@ def map_heads(
         if on_progress is not None:
             on_progress(len(found), blocks)
 
-    with undisturbed(opened.model), HookRun(cancel=cancel):
+    with nullcontext() if controllers else undisturbed(opened.model), HookRun(cancel=cancel):
         switched_from = visit_patterns(opened, anatomy, tokens, score)
     heads = max(len(scores.induction) for scores in found.values())
     maps = {kind: np.full((len(anatomy.blocks), heads), np.nan, np.float32) for kind in KINDS}

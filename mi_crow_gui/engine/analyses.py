@@ -19,6 +19,7 @@ from core_hooks.analysis.next_token import next_token
 from core_hooks.analysis.residual_norms import residual_norms
 from core_hooks.analysis.residuals import capture_residuals
 from core_hooks.hooks.errors import RunCancelled
+from core_hooks.hooks.registration import hooks_of
 from core_hooks.hooks.run import HookRun
 from core_hooks.model.anatomy import Anatomy, discover
 from core_hooks.model.errors import ModelError
@@ -151,12 +152,23 @@ def attention(
 def head_map(
     opened: OpenedModel, request: AnalysisRequest, cancel: threading.Event, progress: Callable[[int, int], None]
 ) -> HeadScoresOfAll:
-    """Score every head, on random tokens said twice or on those of the run."""
-    source = str(dict(request.parameters).get("source", RANDOM))
-    tokens = repeated_random_tokens(opened) if source == RANDOM else _tokens(request)
-    found = map_heads(opened, anatomy_of(opened), tokens, on_progress=progress, cancel=cancel)
+    """Score every head, on random tokens said twice or on those of the run, with controllers acting or off."""
+    asked = dict(request.parameters)
+    source, act = str(asked.get("source", RANDOM)), bool(asked.get("controllers", True))
+    tokens = _tokens(request)
+    found = map_heads(opened, anatomy_of(opened), tokens, controllers=act, on_progress=progress, cancel=cancel)
     scores = frozen(np.stack([getattr(found, kind) for kind, _ in SCORES]))
-    return HeadScoresOfAll(request.run, tokens.texts, scores, source, found.switched_from)
+    hooks = [hook for module in opened.model.modules() for hook in hooks_of(module)]
+    controllers = sum(hook.controls and hook.enabled for hook in hooks)
+    return HeadScoresOfAll(
+        request.run,
+        tokens.texts,
+        scores,
+        source,
+        found.switched_from,
+        controllers if act else 0,
+        0 if act else controllers,
+    )
 
 
 def norms(
@@ -206,6 +218,9 @@ def word_id(opened: OpenedModel, word: str) -> int:
         raise ModelError(f"The tokenizer makes no token of {word!r}: choose another word.")
     return int(ids[0])
 
+
+# Analyses that are asked for without a run make their own tokens.
+OWN_TOKENS: dict[str, Callable[[OpenedModel], TokenSequence]] = {"head_map": repeated_random_tokens}
 
 ANALYSES: dict[str, AnalysisFunction] = {
     "next_token": next_tokens,

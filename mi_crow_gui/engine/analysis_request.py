@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mi_crow_gui.engine.tasks import ModelTask
@@ -45,7 +45,7 @@ class AnalysisRequest(ModelTask):
     def work(self, opened: OpenedModel, desk: TaskDesk) -> Any:
         """Compute what a view shows of these tokens."""
         from core_hooks.model.errors import ModelError
-        from mi_crow_gui.engine.analyses import ANALYSES
+        from mi_crow_gui.engine.analyses import ANALYSES, OWN_TOKENS
         from mi_crow_gui.engine.captured_runs import KeptValues
 
         kept = desk.runs.get(self.run) if self.run else None
@@ -57,5 +57,9 @@ class AnalysisRequest(ModelTask):
             acting = kept.hooks if kept.controllers else ()
             with desk.attachments.as_of(acting, self.run, self.tokens, KeptValues(kept)):
                 return ANALYSES[self.name](opened, self, desk.cancel, desk.progress)
-        with desk.attachments.aside(self.run, self.tokens):
-            return ANALYSES[self.name](opened, self, desk.cancel, desk.progress)
+        request = self
+        if self.tokens is None and self.name in OWN_TOKENS:
+            request = replace(self, tokens=OWN_TOKENS[self.name](opened))
+        # Controllers are told of the same tokens.
+        with desk.attachments.aside(request.run, request.tokens):
+            return ANALYSES[self.name](opened, request, desk.cancel, desk.progress)

@@ -35,11 +35,15 @@ class HeadScoresOfAll(Analysis):
         ``"random"`` for random tokens said twice, ``"text"`` for those of the run.
     switched_from
         The attention implementation that was switched away from meanwhile, ``""`` for none.
+    acting, silent
+        How many of the user's controllers acted, and how many were switched off meanwhile.
     """
 
     scores: np.ndarray
     source: str
     switched_from: str = ""
+    acting: int = 0
+    silent: int = 0
 
     def strongest(self, kind: int) -> tuple[int, int, float] | None:
         """Block, head and score of the head that scores highest; None when no score is known."""
@@ -52,9 +56,10 @@ class HeadScoresOfAll(Analysis):
 
 @dataclass(frozen=True, slots=True)
 class HeadMapSettings:
-    """What the heads are scored on."""
+    """What the heads are scored on, and whether the user's controllers act meanwhile."""
 
     source: str = RANDOM
+    controllers: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

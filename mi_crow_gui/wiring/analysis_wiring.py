@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, Slot
 
+from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.plot_source import NEWEST
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.analysis_request import AnalysisRequest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from core_hooks.model.tokens import TokenSequence, TokenStep
+    from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.messages import RunInfo, RunOutcome
     from mi_crow_gui.engine.tasks import TaskProgress, TaskResult
     from mi_crow_gui.panels.plots.analysis_panel import Parameters
@@ -50,6 +52,9 @@ class AnalysisWiring(QObject):
         self._step: int | None = None
         self._live: dict[tuple[str, Parameters], Analysis] = {}
         self._results: dict[AnalysisRequest, TaskResult] = {}
+        # With which controllers what needs no run was computed.
+        self._acted: dict[AnalysisRequest, tuple[HookSpec, ...]] = {}
+        self._asked_with: tuple[HookSpec, ...] = ()
         self._asked: AnalysisRequest | None = None
         self._asked_at = 0.0
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
@@ -190,6 +195,8 @@ class AnalysisWiring(QObject):
             return
         self._results = {request: kept for request, kept in self._results.items() if request.run}
         self._shown.pop(spec.id, None)
+        if panel.drawing is not None:
+            panel.mark_stale("the heads are being mapped anew")
         self._awake = True
         self._turn_to(panel)
         self._refresh()
@@ -273,6 +280,7 @@ class AnalysisWiring(QObject):
                     panel.show_further(result.content, result.problem)
                 else:
                     self._show(panel, wish, result)
+            self._say_outdated(panel)
 
     def _source_of(self, panel: AnalysisPanel) -> str:
         """Which run a plot is about."""
@@ -285,6 +293,12 @@ class AnalysisWiring(QObject):
     def _ask(self, wish: AnalysisRequest) -> None:
         if self._asked is None and self._parts.service.ask(wish):
             self._asked, self._asked_at = wish, time.monotonic()
+            self._asked_with = self._acting()
+
+    def _acting(self) -> tuple[HookSpec, ...]:
+        """The hooks that change what the model computes."""
+        hooks = self._parts.store.workspace.hooks
+        return tuple(hook for hook in hooks if hook.kind != CAPTURE and hook.enabled and hook.trusted)
 
     def _show(self, panel: AnalysisPanel, wish: AnalysisRequest, result: TaskResult) -> None:
         content = result.content
@@ -348,6 +362,7 @@ class AnalysisWiring(QObject):
         # A run may have begun, or another model come, between the question and the answer.
         if asked.run in (0, self._run, *self._pinned_runs()):
             self._results[asked] = result
+            self._acted[asked] = self._asked_with
         self._forget_unwanted()
         self._refresh()
 
@@ -366,6 +381,19 @@ class AnalysisWiring(QObject):
         current = drawing.frame.live or drawing.step == shown.step
         if drawing.run == shown.content.run and drawing.frame.live == shown.content.live and current:
             panel.show_drawing(drawing)
+            self._say_outdated(panel)
+
+    def _say_outdated(self, panel: AnalysisPanel) -> None:
+        """What needs no run is of the controllers that there were when it was asked for."""
+        shown = self._shown.get(panel.plot_id)
+        if panel.of_run() or shown is None or shown.settings != panel.settings() or panel.drawing is None:
+            return
+        if panel.drawing.content is not shown.content:
+            # What is on the screen waits for its successor, and says so already.
+            return
+        wish = AnalysisRequest(self._kinds[panel.kind].analysis, 0, None, panel.parameters())
+        other = panel.acted_upon() and self._acted.get(wish, self._acting()) != self._acting()
+        panel.mark_stale("controllers changed since: map the heads again (Model ▸ Map the heads)" if other else "")
 
 
 @dataclass(frozen=True, slots=True)

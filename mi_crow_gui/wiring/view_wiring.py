@@ -35,7 +35,8 @@ class ViewWiring(QObject):
         window.action("openLogFolder").triggered.connect(self._on_open_log_folder_triggered)
         window.action("exportPlot").triggered.connect(self._on_export_plot_triggered)
         window.captures.folderRequested.connect(self._on_captures_folder_requested)
-        parts.service.runFinished.connect(self._on_service_run_finished)
+        parts.drawings.drawn.connect(self._on_drawings_drawn)
+        parts.service.modelOpened.connect(self._on_service_model_opened)
 
     def add_plots(self, board: PlotBoard) -> None:
         """Plots can be exported from now on."""
@@ -56,9 +57,13 @@ class ViewWiring(QObject):
     def _on_captures_folder_requested(self, path: str) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(path))
 
+    @Slot(str, object)
+    def _on_drawings_drawn(self, plot_id: str, drawing: object) -> None:
+        self._window.action("exportPlot").setEnabled(True)
+
     @Slot(object)
-    def _on_service_run_finished(self, outcome: object) -> None:
-        self._window.action("exportPlot").setEnabled(bool(self._parts.service.frames()))
+    def _on_service_model_opened(self, opened: object) -> None:
+        self._window.action("exportPlot").setEnabled(False)
 
     @Slot()
     def _on_export_plot_triggered(self) -> None:

@@ -41,6 +41,10 @@ class AnalysisPanel(PlotPanel):
         """Whether it is about the newest run; else it is computed once for a model."""
         return True
 
+    def acted_upon(self) -> bool:
+        """Whether it is about the model with the user's controllers acting."""
+        return True
+
     def divisible(self) -> bool:
         """Whether what it shows of the first tokens is a part of what it shows of all of them."""
         return True

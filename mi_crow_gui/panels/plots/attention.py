@@ -49,6 +49,7 @@ class AttentionPanel(AnalysisPanel):
         self._view.hovered.connect(self._on_view_hovered)
         self._view.clicked.connect(self._on_view_clicked)
         self._view.tokenMoved.connect(self._move_token)
+        self._view.scaleChosen.connect(self._on_view_scale_chosen)
         whole = QSplitter(Qt.Orientation.Horizontal)
         whole.addWidget(side)
         whole.addWidget(self._view)
@@ -70,6 +71,7 @@ class AttentionPanel(AnalysisPanel):
         self._block.setCurrentIndex(content.blocks.index(content.block))
         self._heads.set_heads(content.small, drawing.head, drawing.scale, gaps=content.live)
         self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale, gaps=content.live)
+        self._view.set_scales((WHOLE, PERCENTILE, MIN_MAX), drawing.settings.scale)
         self._say_titles()
 
     def _words(self) -> str:
@@ -103,6 +105,10 @@ class AttentionPanel(AnalysisPanel):
             "scale",
         )
         menu.addAction("Show everything", self._view.fit)
+
+    @Slot(str)
+    def _on_view_scale_chosen(self, scale: str) -> None:
+        self.change_settings(scale=scale)
 
     @Slot(int)
     def _on_block_activated(self, index: int) -> None:

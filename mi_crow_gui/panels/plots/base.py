@@ -250,7 +250,7 @@ class PlotPanel(QWidget):
     def as_picture(self) -> Iterator[QWidget]:
         """The widget as an export shows it: without buttons and cursor."""
         self._foot.set_readout("")
-        shown = [button for button in (self._options, self._close) if button.isVisibleTo(self)]
+        shown = [button for button in self.findChildren(QToolButton) if button.isVisibleTo(self)]
         for button in shown:
             button.setVisible(False)
         self._title.setContentsMargins(GRID, 0, GRID, 0)

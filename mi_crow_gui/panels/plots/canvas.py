@@ -23,8 +23,19 @@ _MOVES: dict[int, int] = {
 }
 
 
+_PANS: dict[int, tuple[int, int]] = {
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Down: (0, 1),
+    Qt.Key.Key_Up: (0, -1),
+}
+_PAN = 0.1  # of what is seen
+
+
 class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
     """Wheel zooms (over an axis: only that one), drag pans, double click fits, arrow keys move the token.
+
+    With the keyboard: + and - zoom, Shift and an arrow pans, 0 fits.
 
     `hovered` carries data coordinates, None outside; `clicked` the same.
     """
@@ -105,7 +116,13 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102 - Qt's
         key = event.key()
-        if key in _MOVES:
+        if key in _PANS and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            across, down = _PANS[key]
+            (left, right), (low, high) = self.view.viewRange()
+            up = -1 if self.view.yInverted() else 1
+            self.fitting = False
+            self.view.translateBy(x=across * _PAN * (right - left), y=-up * down * _PAN * (high - low))
+        elif key in _MOVES:
             self.tokenMoved.emit(_MOVES[key])
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             scale = 1.25 if key == Qt.Key.Key_Minus else 0.8

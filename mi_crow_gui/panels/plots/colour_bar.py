@@ -5,23 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from mi_crow_gui.document.formatting import count, number
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.colours import VALUES
+from mi_crow_gui.plotdata.analysis import WHOLE
+from mi_crow_gui.plotdata.scale import LOCKED, MIN_MAX, PERCENTILE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QResizeEvent
+
     from mi_crow_gui.panels.plots.colours import PlotColours
     from mi_crow_gui.plotdata.scale import Scale
 
 _BAR = 12
 
 
+# What the ranges of `mi_crow_gui.plotdata` are called on a button, and in a sentence.
+_MODES = {
+    PERCENTILE: ("1–99 %", "the 1st to the 99th percentile"),
+    MIN_MAX: ("min–max", "the smallest to the largest value"),
+    WHOLE: ("0–1", "0 to 1"),
+    LOCKED: ("locked", "the locked range"),
+}
+
+
 class ColourBar(QWidget):
-    """Shows what the colours mean; as tall as the picture beside it. `points`: of points on the background."""
+    """Shows what the colours mean; as tall as the picture beside it. `points`: of points on the background.
+
+    Under it one click goes on to the next range (`modeChosen`), another keeps the present one (`lockToggled`).
+    """
+
+    modeChosen = Signal(str)
+    lockToggled = Signal(bool)
 
     def __init__(self, colours: PlotColours, parent: QWidget | None = None, *, points: bool = False) -> None:
         super().__init__(parent)
@@ -30,7 +51,49 @@ class ColourBar(QWidget):
         self._scale: Scale | None = None
         self._not_finite = self._blank = False
         self._below = 0
+        self._next = ""
+        self._mode = self._button("scaleMode")
+        self._mode.clicked.connect(lambda: self.modeChosen.emit(self._next))
+        self._lock = self._button("scaleLock")
+        self._lock.setText("Lock")
+        self._lock.setCheckable(True)
+        self._lock.setAccessibleName("Lock the range of the colours")
+        self._lock.setToolTip("Keep this range whatever values come")
+        self._lock.clicked.connect(self.lockToggled)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+
+    def _button(self, name: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setObjectName(name)
+        button.setAutoRaise(True)
+        button.hide()
+        return button
+
+    def set_modes(self, modes: Sequence[str], mode: str, *, lockable: bool = False) -> None:
+        """Offer these ranges, of which `mode` is shown; `lockable`: the present one can be kept. None: no buttons."""
+        if not modes:
+            self._mode.hide()
+            self._lock.hide()
+            return
+        self._next = modes[(modes.index(mode) + 1) % len(modes)] if mode in modes else modes[0]
+        self._mode.setText(_MODES[mode][0])
+        self._mode.setToolTip(f"Colours span {_MODES[mode][1]}; click for {_MODES[self._next][1]}")
+        self._mode.setAccessibleName(f"Range of the colours: {_MODES[mode][1]}")
+        self._mode.show()
+        self._lock.setChecked(mode == LOCKED)
+        self._lock.setVisible(lockable)
+        self._place()
+
+    def _place(self) -> None:
+        left = 0
+        for button in (self._mode, self._lock):
+            button.resize(button.sizeHint())
+            button.move(left, self.height() - button.height())
+            left += button.width()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        self._place()
 
     def set_scale(self, scale: Scale, not_finite: bool, below: int, *, blank: bool = False) -> None:
         """Show this range; `not_finite` adds the colour of NaN and infinities, under the bar in `below` pixels.
@@ -55,7 +118,11 @@ class ColourBar(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
         # Room for the longest number, so that the picture does not move when the range does.
-        return QSize(_BAR + GRID // 2 + self.fontMetrics().horizontalAdvance("-1.234e-05") + GRID // 2, 8 * GRID)
+        numbers = _BAR + GRID // 2 + self.fontMetrics().horizontalAdvance("-1.234e-05") + GRID // 2
+        buttons = self._lock.sizeHint().width() if not self._lock.isHidden() else 0
+        if not self._mode.isHidden():
+            buttons += max(self.fontMetrics().horizontalAdvance(words) for words, _ in _MODES.values()) + 2 * GRID
+        return QSize(max(numbers, buttons), 8 * GRID)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
         if self._scale is None:

@@ -67,10 +67,14 @@ class HeadMapPanel(AnalysisPanel):
     # ---- for the wiring --------------------------------------------------------------------------------------------
 
     def parameters(self) -> Parameters:  # noqa: D102 - of the base
-        return (("source", self._settings.source),)
+        return (("source", self._settings.source), ("controllers", self._settings.controllers))
 
     def of_run(self) -> bool:  # noqa: D102 - of the base
         return bool(self._settings.source == TEXT)
+
+    def acted_upon(self) -> bool:
+        """What controllers change it shows, unless they are kept out of it."""
+        return bool(self._settings.controllers)
 
     def divisible(self) -> bool:
         """A score is a mean over all tokens."""
@@ -106,8 +110,10 @@ class HeadMapPanel(AnalysisPanel):
         _, blocks, heads = content.scores.shape
         words = [
             f"{plural(blocks, 'block')} × {plural(heads, 'head')}",
-            f"scored on {plural(len(content.tokens), 'token')}, hooks off",
+            f"scored on {plural(len(content.tokens), 'token')}",
         ]
+        words += [f"{plural(content.acting, 'controller')} acting"] if content.acting else []
+        words += [f"{plural(content.silent, 'controller')} off for this"] if content.silent else []
         if content.switched_from:
             words.append(f"attention computed 'eager' instead of '{content.switched_from}' for this")
         return " · ".join(words)
@@ -118,6 +124,7 @@ class HeadMapPanel(AnalysisPanel):
 
     def _fill_menu(self, menu: QMenu) -> None:
         self._add_choice(menu, "Scored on", ((RANDOM, "Random tokens, said twice"), (TEXT, "The run's text")), "source")
+        self._add_switch(menu, "Let controllers act", "controllers")
 
     def _on_view_hovered(self, place: int, cell: tuple[int, int] | None) -> None:
         if cell is None or self._drawing is None:

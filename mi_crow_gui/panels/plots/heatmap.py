@@ -41,6 +41,8 @@ class HeatmapPanel(PlotPanel):
         self._band = TokenBand()
         self._canvas.addItem(self._band)
         self._bar = ColourBar(self._colours)
+        self._bar.modeChosen.connect(self._on_bar_mode_chosen)
+        self._bar.lockToggled.connect(self.lock_scale)
         self._canvas.hovered.connect(self._on_canvas_hovered)
         self._canvas.clicked.connect(self._on_canvas_clicked)
         self._canvas.tokenMoved.connect(self._on_canvas_token_moved)
@@ -70,6 +72,7 @@ class HeatmapPanel(PlotPanel):
         self._columns.set_name(rows.column)
         self._columns.set_positions(0, rows.columns)
         self._canvas.show_all(self._matrix.boundingRect())
+        self._bar.set_modes((PERCENTILE, MIN_MAX), drawing.settings.scale, lockable=True)
         self._bar.set_scale(
             drawing.scale, bool(nan or extent.infinite), math.ceil(self._columns.maximumHeight()), blank=blank
         )
@@ -105,6 +108,9 @@ class HeatmapPanel(PlotPanel):
         lock.toggled.connect(self.lock_scale)
         self._add_switch(menu, "Hide the first token", "hide_first")
         menu.addAction("Show everything", self.fit)
+
+    def _on_bar_mode_chosen(self, mode: str) -> None:
+        self.change_settings(scale=mode, low=0.0, high=0.0)
 
     def lock_scale(self, locked: bool) -> None:
         """Keep the colours' range as it is now, or let it follow the data again."""

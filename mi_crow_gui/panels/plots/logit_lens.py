@@ -46,6 +46,7 @@ class LogitLensPanel(AnalysisPanel):
         self._view.hovered.connect(self._on_view_hovered)
         self._view.clicked.connect(self._on_view_clicked)
         self._view.tokenMoved.connect(self._move_token)
+        self._view.scaleChosen.connect(self._on_view_scale_chosen)
         self._where = QLabel()
         self._where.setTextFormat(Qt.TextFormat.PlainText)
         self._where.setWordWrap(True)
@@ -119,6 +120,10 @@ class LogitLensPanel(AnalysisPanel):
             return readable_token(content.words[row][column]), percent(float(content.probability[row, column]))
 
         self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale, word, gaps=content.live)
+        if drawing.settings.colour in (PROBABILITY, WORD):
+            self._view.set_scales((WHOLE, PERCENTILE, MIN_MAX), drawing.settings.scale)
+        else:
+            self._view.set_scales((), "")
 
     def _note(self, drawing: LensDrawing) -> str:
         names = {
@@ -170,6 +175,10 @@ class LogitLensPanel(AnalysisPanel):
 
     def _place(self, row: int, token: int) -> str:
         return f"{self._drawing.grid.row_labels[row]} · {self._token_words(token)}"
+
+    @Slot(str)
+    def _on_view_scale_chosen(self, scale: str) -> None:
+        self.change_settings(scale=scale)
 
     @Slot(object)
     def _on_view_hovered(self, cell: tuple[int, int] | None) -> None:

@@ -16,7 +16,7 @@ from mi_crow_gui.panels.plots.cross_item import CrossItem
 from mi_crow_gui.panels.plots.matrix_item import MatrixItem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from PySide6.QtCore import QPointF
 
@@ -67,6 +67,7 @@ class MatrixView(QWidget):
     hovered = Signal(object)
     clicked = Signal(object)
     tokenMoved = Signal(int)
+    scaleChosen = Signal(str)
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class MatrixView(QWidget):
         for item in (self._matrix, self._words, self.cross):
             self.canvas.addItem(item)
         self._bar = ColourBar(colours)
+        self._bar.modeChosen.connect(self.scaleChosen)
         self.canvas.hovered.connect(self._on_canvas_hovered)
         self.canvas.clicked.connect(self._on_canvas_clicked)
         self.canvas.tokenMoved.connect(self.tokenMoved)
@@ -121,6 +123,10 @@ class MatrixView(QWidget):
         self._bottom.set_positions(0, columns, grid.column_labels)
         self._paint()
         self.canvas.show_all(self._matrix.boundingRect())
+
+    def set_scales(self, scales: Sequence[str], scale: str) -> None:
+        """Offer these ranges of the colours, of which one is shown."""
+        self._bar.set_modes(scales, scale)
 
     def set_marked(self, row: int | None, column: int | None) -> None:
         """Frame a row and a column, where there are such."""

@@ -38,6 +38,7 @@ class ResidualNormsPanel(AnalysisPanel):
         self._view.hovered.connect(self._on_view_hovered)
         self._view.clicked.connect(self._on_view_clicked)
         self._view.tokenMoved.connect(self._move_token)
+        self._view.scaleChosen.connect(self._on_view_scale_chosen)
         return self._view
 
     def _draw(self, drawing: ResidualNormsDrawing) -> None:
@@ -49,6 +50,7 @@ class ResidualNormsPanel(AnalysisPanel):
             lambda row, column: (_short(float(values[row, column])),),
             gaps=drawing.content.live,
         )
+        self._view.set_scales((PERCENTILE, MIN_MAX), drawing.settings.scale)
 
     def _note(self, drawing: ResidualNormsDrawing) -> str:
         rows, columns = drawing.grid.values.shape
@@ -70,6 +72,10 @@ class ResidualNormsPanel(AnalysisPanel):
     def _fill_menu(self, menu: QMenu) -> None:
         self._add_choice(menu, "Scale", ((PERCENTILE, "Percentile (1 to 99)"), (MIN_MAX, "Min to max")), "scale")
         menu.addAction("Show everything", self._view.fit)
+
+    @Slot(str)
+    def _on_view_scale_chosen(self, scale: str) -> None:
+        self.change_settings(scale=scale)
 
     @Slot(object)
     def _on_view_hovered(self, cell: tuple[int, int] | None) -> None:

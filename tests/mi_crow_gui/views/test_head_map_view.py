@@ -108,3 +108,38 @@ def test_a_click_on_a_head_shows_what_it_looks_at(views: Views, plain: PlainMode
     views.qtbot.waitUntil(lambda: not attention.stale and attention.drawing.content.block == 0, timeout=8_000)
     assert attention.drawing.head == 1
     assert sum(panel.kind == "attention" for panel in views.board.panels()) == 1
+
+
+def test_controllers_act_in_the_map_and_one_that_is_older_than_they_says_so(views: Views, plain: PlainModel) -> None:
+    panel = map_heads(views)
+    whole = panel.drawing.content
+    assert "controller" not in panel.accessibleDescription()
+    site = "transformer.h.0.attn"
+    views.driver.write_controller(site, "lambda x: x * 0")
+    assert "controllers changed" in panel.stale
+    assert map_heads(views) is panel
+    cut = panel.drawing.content
+    assert "1 controller acting" in panel.accessibleDescription()
+    # Without the previous token's heads there is nothing for induction to find.
+    induction = KINDS.index("induction")
+    assert whole.scores[induction, 1].min() > 0.8
+    assert cut.scores[induction, 1].max() < 0.3
+    handle = plain.model.get_submodule(site).register_forward_hook(lambda m, a, out: (out[0] * 0, *out[1:]))
+    ids = plain.tokenizer(" ".join(cut.tokens), return_tensors="pt")["input_ids"]
+    assert len(cut.tokens) == ids.shape[1]
+    weights = plain(ids, output_attentions=True).attentions[1][0].numpy()
+    handle.remove()
+    previous = np.diagonal(weights, -1, 1, 2).mean(-1)
+    np.testing.assert_allclose(cut.scores[KINDS.index("previous_token"), 1], previous, atol=1e-4)
+    views.driver.act("undo")
+    assert "controllers changed" in panel.stale
+
+
+def test_controllers_can_be_kept_out_of_the_map_and_that_is_said(views: Views) -> None:
+    panel = map_heads(views)
+    whole = panel.drawing.content.scores
+    views.driver.write_controller("transformer.h.0.attn", "lambda x: x * 0")
+    panel.change_settings(controllers=False)
+    views.wait_shown(panel)
+    np.testing.assert_array_equal(panel.drawing.content.scores, whole)
+    assert "1 controller off for this" in panel.accessibleDescription()

@@ -1,0 +1,127 @@
+"""Every kind of plot leaves the window as picture and as numbers."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QMenu, QToolButton
+
+from mi_crow_gui.plotdata.scale import LOCKED, MIN_MAX, PERCENTILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.mi_crow_gui.views.conftest import Views
+
+SITE = "transformer.h.2"
+OF_SITES = ("heatmap", "trace", "histogram", "statistics", "projection")
+OF_RUNS = ("next_token", "logit_lens", "attention", "residual_norms", "head_map")
+
+
+def shown(views: Views, kind: str, prompt: str) -> Any:
+    panel = views.only(kind)
+    if kind in OF_SITES:
+        views.driver.tick(SITE)
+    views.run(prompt)
+    views.qtbot.waitUntil(lambda: panel.drawing is not None and not panel.stale, timeout=8_000)
+    views.wait_idle()
+    return panel
+
+
+def export(views: Views, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose a file in the dialog of the action."""
+
+    def choose(title: str, start: str, name_filter: str, taken: Any) -> None:
+        assert f"*{path.suffix}" in name_filter
+        taken(str(path))
+
+    monkeypatch.setattr(views.driver.window, "ask_for_new_file", choose)
+    views.driver.act("exportPlot")
+    views.qtbot.waitUntil(path.exists, timeout=8_000)
+
+
+@pytest.mark.parametrize("kind", [*OF_SITES, *OF_RUNS])
+def test_every_kind_is_exported_as_seen_and_as_measured_and_copied(
+    views: Views, kind: str, repeated_prompt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = shown(views, kind, repeated_prompt)
+    table = panel.drawing.table()
+    for suffix in ("png", "svg", "csv", "npy"):
+        export(views, tmp_path / f"plot.{suffix}", monkeypatch)
+    picture = QImage(str(tmp_path / "plot.png"))
+    assert picture.size() == panel.size() * panel.devicePixelRatioF()
+    colours = {picture.pixel(x, y) for x in range(0, picture.width(), 7) for y in range(0, picture.height(), 7)}
+    assert len(colours) > 3
+    drawn = QSvgRenderer(str(tmp_path / "plot.svg"))
+    assert drawn.isValid()
+    assert drawn.viewBox().size() == panel.size()
+    values = np.load(tmp_path / "plot.npy", allow_pickle=False)
+    assert values.dtype == table.values.dtype
+    np.testing.assert_array_equal(values, table.values)
+    with (tmp_path / "plot.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == table.header
+    numbers = np.array([[float(text) for text in row[len(row) - values.shape[1] :]] for row in rows])
+    np.testing.assert_array_equal(numbers.astype(values.dtype), values)
+    assert all(button.isVisible() for button in panel.findChildren(QToolButton, "plotClose"))
+    panel._on_menu_about_to_show()
+    menu = panel.findChild(QToolButton, "plotOptions").menu()
+    next(action for action in menu.actions() if action.text() == "Copy as image").trigger()
+    assert QGuiApplication.clipboard().image().size() == picture.size()
+
+
+def test_the_heatmap_exports_what_was_captured_whatever_its_colours(
+    views: Views, repeated_prompt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown(views, "heatmap", repeated_prompt)
+    export(views, tmp_path / "plot.npy", monkeypatch)
+    np.testing.assert_array_equal(np.load(tmp_path / "plot.npy"), views.driver.window.latest(SITE)[0])
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "attention", "residual_norms", "logit_lens"])
+def test_one_click_under_the_colour_bar_goes_to_another_range(views: Views, kind: str, repeated_prompt: str) -> None:
+    panel = shown(views, kind, repeated_prompt)
+    button = panel.findChild(QToolButton, "scaleMode")
+    seen = []
+    for _ in range(3):
+        scale = panel.settings().scale
+        seen.append(scale)
+        assert button.isVisible()
+        button.click()
+        views.qtbot.waitUntil(
+            lambda scale=scale: not panel.stale and panel.drawing.settings.scale != scale, timeout=8_000
+        )
+    assert MIN_MAX in seen
+    assert PERCENTILE in seen
+
+
+def test_one_click_locks_the_range_of_the_heatmap_and_another_lets_go(views: Views, repeated_prompt: str) -> None:
+    panel = shown(views, "heatmap", repeated_prompt)
+    assert panel.settings().scale == PERCENTILE
+    before = panel.drawing.scale
+    lock = panel.findChild(QToolButton, "scaleLock")
+    lock.click()
+    views.qtbot.waitUntil(lambda: not panel.stale and panel.drawing.settings.scale == LOCKED, timeout=8_000)
+    assert (panel.drawing.scale.low, panel.drawing.scale.high) == (before.low, before.high)
+    assert panel.findChild(QToolButton, "scaleMode").text() == "locked"
+    lock.click()
+    views.qtbot.waitUntil(lambda: not panel.stale and panel.drawing.settings.scale == PERCENTILE, timeout=8_000)
+
+
+def test_a_tab_holds_four_plots_and_then_offers_a_new_one(views: Views) -> None:
+    views.only("heatmap")
+    for _ in range(3):
+        views.board.plotAddRequested.emit("trace")
+    assert views.board.count() == 1
+    menu = views.board.findChild(QToolButton, "addPlot").menu()
+    views.board._on_add_menu_about_to_show()
+    assert not any(action.isEnabled() for action in menu.actions() if action.menu() is None)
+    (inner,) = [action.menu() for action in menu.actions() if isinstance(action.menu(), QMenu)]
+    assert all(action.isEnabled() for action in inner.actions())
+    views.board._add_on_new_tab("trace")
+    assert views.board.count() == 2
