@@ -10,11 +10,9 @@ from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.plot_source import NEWEST
-from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.analysis_request import AnalysisRequest
 from mi_crow_gui.engine.drawing_pool import DrawingWish
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
-from mi_crow_gui.panels.plots.head_map import HeadMapPanel
 from mi_crow_gui.plotdata.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -25,13 +23,11 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.messages import RunInfo, RunOutcome
     from mi_crow_gui.engine.tasks import TaskProgress, TaskResult
     from mi_crow_gui.panels.plots.analysis_panel import Parameters
-    from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
     from mi_crow_gui.wiring.parts import Parts
 
 _SAID_AFTER = 0.3  # seconds
-HEAD_MAP, ATTENTION, HEADS_TAB = "head_map", "attention", "Heads"
 
 
 class AnalysisWiring(QObject):
@@ -59,7 +55,6 @@ class AnalysisWiring(QObject):
         self._asked_at = 0.0
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
         self._awake = False
-        self._listened: set[str] = set()
         self._shown: dict[str, _Shown] = {}
         service = parts.service
         board.visibilityChanged.connect(self._refresh)
@@ -71,13 +66,9 @@ class AnalysisWiring(QObject):
         service.runFinished.connect(self._on_service_run_finished)
         service.modelOpened.connect(self._on_service_model_opened)
         service.pinsChanged.connect(self._on_service_pins_changed)
-        service.stateChanged.connect(self._on_service_state_changed)
         service.taskEnded.connect(self._on_service_task_ended)
         service.taskProgressed.connect(self._on_service_task_progressed)
         parts.drawings.drawn.connect(self._on_drawings_drawn)
-        parts.window.action("mapHeads").triggered.connect(self._on_map_heads_triggered)
-        parts.window.action("mapHeads").setEnabled(service.state == "ready")
-        self._listen()
 
     @property
     def settled(self) -> bool:
@@ -162,10 +153,6 @@ class AnalysisWiring(QObject):
         self._refresh()
 
     @Slot(str)
-    def _on_service_state_changed(self, state: str) -> None:
-        self._parts.window.action("mapHeads").setEnabled(state == "ready")
-
-    @Slot(str)
     def _on_board_settings_changed(self, plot_id: str) -> None:
         self._shown.pop(plot_id, None)
         self._refresh()
@@ -174,61 +161,19 @@ class AnalysisWiring(QObject):
     def _on_store_changed(self, topic: str) -> None:
         if topic == "plots":
             self._forget_unwanted()
-            self._listen()
         if topic == "selected_prompt":
             self._take_prompt()
         if topic in ("plots", "hooks", "selected_prompt"):
             self._refresh()
 
-    @Slot()
-    def _on_map_heads_triggered(self) -> None:
-        """Show the head map, on a tab of its own unless there is one already, and measure anew."""
-        if HEAD_MAP not in self._kinds:
-            return
-        store = self._parts.store
-        spec = next((plot for plot in store.workspace.plots if plot.kind == HEAD_MAP), None)
-        if spec is None:
-            spec = PlotSpec(HEAD_MAP, tab=HEADS_TAB)
-            store.add_plot(spec)
-        panel = self._board.panel(spec.id)
-        if panel is None:
-            return
+    def measure_anew(self, panel: AnalysisPanel) -> None:
+        """Compute what needs no run again; until then what the plot shows is outdated."""
         self._results = {request: kept for request, kept in self._results.items() if request.run}
-        self._shown.pop(spec.id, None)
+        self._shown.pop(panel.plot_id, None)
         if panel.drawing is not None:
             panel.mark_stale("the heads are being mapped anew")
         self._awake = True
-        self._turn_to(panel)
         self._refresh()
-
-    def _listen(self) -> None:
-        """Hear of heads that are clicked in head maps that are new."""
-        maps = [panel for panel in self._board.panels() if panel.kind == HEAD_MAP]
-        for panel in maps:
-            if panel.plot_id not in self._listened and isinstance(panel, HeadMapPanel):
-                panel.headChosen.connect(self._on_head_map_head_chosen)
-        self._listened = {panel.plot_id for panel in maps}
-
-    @Slot(int, int)
-    def _on_head_map_head_chosen(self, block: int, head: int) -> None:
-        """Show what a head looks at: in the attention plot that there is, or in a new one beside the map."""
-        panel = next((panel for panel in self._board.panels() if panel.kind == ATTENTION), None)
-        if panel is not None:
-            panel.change_settings(block=block, head=head)
-        elif ATTENTION in self._kinds:
-            options = (("block", str(block)), ("head", str(head)))
-            plot_id = self._parts.store.add_plot(PlotSpec(ATTENTION, tab=self._board.current_tab(), options=options))
-            panel = self._board.panel(plot_id)
-        if panel is not None:
-            self._turn_to(panel)
-
-    def _turn_to(self, panel: PlotPanel) -> None:
-        """Bring the tab of a plot to the front."""
-        self._parts.window.show_workbench()
-        pages = [self._board.widget(index) for index in range(self._board.count())]
-        page = next((page for page in pages if page is not None and page.isAncestorOf(panel)), None)
-        if page is not None:
-            self._board.setCurrentWidget(page)
 
     # ---- asking and showing ------------------------------------------------------------------------------------
 

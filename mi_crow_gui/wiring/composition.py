@@ -146,6 +146,7 @@ class Composition(QObject):
         from mi_crow_gui.wiring.compare_wiring import CompareWiring
         from mi_crow_gui.wiring.embedding_wiring import EmbeddingWiring
         from mi_crow_gui.wiring.experiments import Experiments
+        from mi_crow_gui.wiring.heads_wiring import HeadsWiring
         from mi_crow_gui.wiring.offline import Offline
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
         from mi_crow_gui.wiring.scrub_wiring import ScrubWiring
@@ -157,6 +158,7 @@ class Composition(QObject):
         self._analyses = AnalysisWiring(parts, board, registry.kinds)
         self._experiments = Experiments(parts, board, registry.kinds)
         self._scrub = ScrubWiring(parts, self._plots, self._analyses)
+        self._heads = HeadsWiring(parts, board, registry.kinds, self._analyses)
         self._embeddings = EmbeddingWiring(parts, board)
         self._compare = CompareWiring(parts, board, registry.kinds, self._history)
         self._offline = Offline(parts, self._captures, self._plots, self._analyses, board, registry.kinds)

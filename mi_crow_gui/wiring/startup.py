@@ -21,6 +21,7 @@ def load_plots(include_plugins: bool) -> Registry:
     import mi_crow_gui.wiring.analysis_wiring
     import mi_crow_gui.wiring.compare_wiring
     import mi_crow_gui.wiring.embedding_wiring
+    import mi_crow_gui.wiring.heads_wiring
     import mi_crow_gui.wiring.offline
     import mi_crow_gui.wiring.plots_wiring
     import mi_crow_gui.wiring.scrub_wiring  # noqa: F401 - the GUI thread uses them a moment later
