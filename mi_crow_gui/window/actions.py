@@ -239,6 +239,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
         checkable=True, words="layout preset full",
     ),
     ActionSpec(
+        "renameTab", "Re&name the tab…", "rename-tab", "&View", 0, "Give the tab of plots that is shown another name",
+        ("Shift+F2",), words="plots board title",
+    ),
+    ActionSpec(
         "resetLayout", "&Reset layout", "reset-layout", "&View", 0, "Put every panel back where it was at first",
         words="restore default windows docks",
     ),

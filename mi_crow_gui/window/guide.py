@@ -16,6 +16,7 @@ PAGES = (
     ("capturing", "Capturing activations"),
     ("controllers", "Writing a controller"),
     ("running", "Running and generating"),
+    ("views", "Plots and views"),
     ("experiments", "Experiments"),
     ("saving", "Sessions and captures"),
     ("captures", "Captures without the model"),

@@ -34,6 +34,7 @@ class ViewWiring(QObject):
         window.themeChosen.connect(self._on_window_theme_chosen)
         window.action("openLogFolder").triggered.connect(self._on_open_log_folder_triggered)
         window.action("exportPlot").triggered.connect(self._on_export_plot_triggered)
+        window.action("renameTab").triggered.connect(self._on_rename_tab_triggered)
         window.captures.folderRequested.connect(self._on_captures_folder_requested)
         parts.drawings.drawn.connect(self._on_drawings_drawn)
         parts.service.modelOpened.connect(self._on_service_model_opened)
@@ -64,6 +65,13 @@ class ViewWiring(QObject):
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
         self._window.action("exportPlot").setEnabled(False)
+
+    @Slot()
+    def _on_rename_tab_triggered(self) -> None:
+        if self._board is None or not self._board.count():
+            self._window.status.set_message("There is no tab of plots: add a plot first.")
+        else:
+            self._board.ask_tab_name(self._board.currentIndex())
 
     @Slot()
     def _on_export_plot_triggered(self) -> None:

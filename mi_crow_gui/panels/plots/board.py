@@ -81,7 +81,7 @@ class PlotBoard(QTabWidget):
         self.tabBar().setUsesScrollButtons(True)
         self.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
         self.currentChanged.connect(self._on_self_current_changed)
-        self.tabBarDoubleClicked.connect(self._on_self_tab_double_clicked)
+        self.tabBarDoubleClicked.connect(self.ask_tab_name)
         self._hint = EmptyBoard(self._add_menu, self)
         self._show_hint()
 
@@ -194,7 +194,7 @@ class PlotBoard(QTabWidget):
             if page is None:
                 page = self._pages[name] = PlotPage()
                 self.addTab(page, name)
-                self.setTabToolTip(self.indexOf(page), "Double click to rename")
+                self.setTabToolTip(self.indexOf(page), "Double click to rename (Shift+F2)")
                 added = page
             else:
                 added = None
@@ -241,7 +241,8 @@ class PlotBoard(QTabWidget):
         finally:
             self._next_tab = ""
 
-    def _on_self_tab_double_clicked(self, index: int) -> None:
+    def ask_tab_name(self, index: int) -> None:
+        """Ask what a tab is to be called, and tell of it."""
         if index < 0:
             return
         old = self.tabText(index)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QMenu, QToolButton
+from PySide6.QtWidgets import QInputDialog, QMenu, QToolButton
 
 from mi_crow_gui.plotdata.scale import LOCKED, MIN_MAX, PERCENTILE
 
@@ -125,3 +125,16 @@ def test_a_tab_holds_four_plots_and_then_offers_a_new_one(views: Views) -> None:
     assert all(action.isEnabled() for action in inner.actions())
     views.board._add_on_new_tab("trace")
     assert views.board.count() == 2
+
+
+def test_a_tab_is_renamed_by_an_action_and_that_is_undone(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(*asked: Any, text: str) -> tuple[str, bool]:
+        assert text == "Plots"
+        return "Residuals", True
+
+    monkeypatch.setattr(QInputDialog, "getText", answer)
+    views.driver.act("renameTab")
+    assert views.board.tabText(0) == "Residuals"
+    assert {panel.isVisible() for panel in views.board.panels()} == {True}
+    views.driver.act("undo")
+    assert views.board.tabText(0) == "Plots"
