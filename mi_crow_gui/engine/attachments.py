@@ -259,6 +259,7 @@ class Attachments:
             error=entry.error,
             error_line=entry.line,
             results=self._results(entry),
+            sites=tuple(dict.fromkeys(site for site, _ in entry.hooks)),
         )
 
     def _build(self, spec: HookSpec) -> HookEntry:

@@ -98,7 +98,8 @@ class RunInfo:
 class HookState:
     """What is known of one attached hook: shown in the hooks list.
 
-    `results`: what a detector of a kind of its own found in its newest call, as (name, value).
+    `results`: what a detector of a kind of its own found in its newest call, as (name, value). `sites`: where the
+    functions of a controller act, each site once.
     """
 
     id: str
@@ -111,6 +112,7 @@ class HookState:
     error: str = ""
     error_line: int = 0
     results: tuple[tuple[str, int | float | bool | str], ...] = ()
+    sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ _NOWHERE = QModelIndex()
 class HookRow:
     """One hook as the list shows it.
 
+    `elsewhere` are other sites on which the same text acts.
     `order` counts from 1 among the hooks of the site; `error` is the sentence to show ("" when all is well) and
     `review` is True for code that stays off until somebody has read it.
     """
@@ -40,6 +41,7 @@ class HookRow:
     last_shape: tuple[int, ...] = ()
     error: str = ""
     review: bool = False
+    elsewhere: tuple[str, ...] = ()
 
 
 class HookColumn(IntEnum):
@@ -64,6 +66,7 @@ _HEADER_TIPS = (
     "Shape of the last tensor it saw",
     "Why it switched itself off, or what to do first",
 )
+_NAMED = 4  # sites in a tooltip
 _RIGHT = (HookColumn.ORDER, HookColumn.FIRED)
 
 
@@ -174,7 +177,7 @@ def _text(row: HookRow, column: int) -> str:
     if column == HookColumn.SITE:
         return row.site or "(model)"
     if column == HookColumn.KIND:
-        return row.kind
+        return f"{row.kind}, {len(row.elsewhere)} more" if row.elsewhere else row.kind
     if column == HookColumn.ORDER:
         return formatting.count(row.order)
     if column == HookColumn.FIRED:
@@ -186,6 +189,9 @@ def _text(row: HookRow, column: int) -> str:
 
 def _tooltip(row: HookRow) -> str:
     lines = [row.site or "The model itself", f"{row.kind}, {'on' if row.enabled else 'off'}"]
+    if row.elsewhere:
+        shown = ", ".join(row.elsewhere[:_NAMED]) + (" and more" if len(row.elsewhere) > _NAMED else "")
+        lines.append(f"acts on {formatting.plural(len(row.elsewhere), 'other site')} too: {shown}")
     if row.fired:
         lines.append(f"saw {formatting.plural(row.fired, 'call')} in the newest run")
     return "\n".join(filter(None, [*lines, _problem(row)]))

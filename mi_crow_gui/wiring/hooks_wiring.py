@@ -221,4 +221,5 @@ class HooksWiring(QObject):
                 last_shape=state.last_shape if state else (),
                 error=state.error if state else "",
                 review=not hook.trusted,
+                elsewhere=tuple(site for site in state.sites if site != hook.site) if state else (),
             )

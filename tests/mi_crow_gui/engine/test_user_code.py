@@ -131,6 +131,7 @@ def test_several_controllers_in_one_text_are_one_row_and_one_that_fails_switches
     text = "@site('transformer.h.*.attn')\ndef quiet(x):\n    return x * 0\n\ndef control(x):\n    return x * 2\n"
     outcome = bench.tried(text)
     assert [(state.fired, state.enabled) for state in outcome.hooks] == [(4, True)]
+    assert outcome.hooks[0].sites == (*(f"transformer.h.{number}.attn" for number in range(3)), SITE)
     assert not np.array_equal(outcome.losses[1:], clean.losses[1:])
     failing = text.replace("x * 2", "x.view(7)")
     spec = HookSpec(SITE, CONTROLLER, code=failing)

@@ -20,6 +20,14 @@ def model(qapp):
     tester.deleteLater()
 
 
+def test_a_text_that_acts_on_several_sites_says_on_how_many_and_which() -> None:
+    model = HooksTableModel()
+    model.set_rows([HookRow("a", "h.0", "controller", elsewhere=("h.1", "h.2"))])
+    kind = model.index(0, HookColumn.KIND)
+    assert kind.data() == "controller, 2 more"
+    assert "acts on 2 other sites too: h.1, h.2" in kind.data(Qt.ItemDataRole.ToolTipRole)
+
+
 def test_an_update_keeps_the_rows_that_stay(model):
     kept = QPersistentModelIndex(model.index(2, 0))
     resets = QSignalSpy(model.modelReset)
