@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -36,6 +39,7 @@ class ExperimentHeader(QWidget):
 
     changed = Signal(str, object)
     measureRequested = Signal()
+    heightClaimed = Signal()
 
     def __init__(self, verb: str, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -153,7 +157,10 @@ class ExperimentHeader(QWidget):
 
     def _claim_height(self) -> None:
         """As many lines as the width asks for: a layout that is short of room would give it one."""
-        self.setMinimumHeight(self._whole.heightForWidth(self.width()))
+        height = self._whole.heightForWidth(self.width())
+        if height != self.minimumHeight():
+            self.setMinimumHeight(height)
+            self.heightClaimed.emit()
 
     def _add(self, field: str, label: str, widget: QWidget, tip: str, accessible: str = "") -> None:
         widget.setObjectName(f"{self._name}_{field}")
@@ -179,6 +186,27 @@ class ExperimentHeader(QWidget):
             elif isinstance(widget, QPlainTextEdit):
                 self.changed.emit(name, widget.toPlainText())
         self.measureRequested.emit()
+
+
+class HeaderArea(QScrollArea):
+    """A header in a place that may be lower than it: it is as high as it needs while there is room, then scrolls."""
+
+    def __init__(self, header: ExperimentHeader) -> None:
+        super().__init__()
+        self._header = header
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidget(header)
+        header.heightClaimed.connect(self.updateGeometry)
+
+    def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
+        return QSize(24 * GRID, self._header.minimumHeight())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: D102 - Qt's
+        return QSize(0, min(5 * GRID, self._header.minimumHeight()))
 
 
 class _Lines(QPlainTextEdit):

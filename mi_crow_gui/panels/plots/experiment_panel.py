@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWi
 from mi_crow_gui.document.formatting import number
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.base import PlotPanel
-from mi_crow_gui.panels.plots.experiment_header import ExperimentHeader
+from mi_crow_gui.panels.plots.experiment_header import ExperimentHeader, HeaderArea
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.scale import MIN_MAX, PERCENTILE
 
@@ -42,7 +42,7 @@ class ExperimentPanel(PlotPanel):
     explains: ClassVar[str] = ""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        self._problem = ""
+        self._problem, self._refused = "", False
         super().__init__(parent)
         self._build_header()
         self.header.show_settings(self._settings)
@@ -74,15 +74,17 @@ class ExperimentPanel(PlotPanel):
         super().mark_stale(_OUTDATED.format(self.verb) if outdated else "")
 
     def show_drawing(self, drawing: Any) -> None:  # noqa: D102 - of the base
+        self._refused = False
         super().show_drawing(drawing)
         self.mark_stale("")
         self._share_room()
 
     def show_problem(self, sentence: str) -> None:
         """Say why there is nothing to show."""
-        self._problem = sentence
+        self._problem, self._refused = sentence, True
         self.clear()
         self._problem = ""
+        self._share_room()
 
     def show_busy(self, busy: bool) -> None:
         """While the model is at work, nothing else can be asked of it."""
@@ -91,7 +93,7 @@ class ExperimentPanel(PlotPanel):
     @contextmanager
     def as_picture(self) -> Iterator[QWidget]:
         """Without the choices: what was chosen is said under the map."""
-        self.header.hide()
+        self._header_area.hide()
         self._choices.hide()
         try:
             with super().as_picture() as widget:
@@ -159,7 +161,8 @@ class ExperimentPanel(PlotPanel):
         self._title.insertWidget(self._title.count() - 1, self._choices)
         above = QVBoxLayout()
         above.setSpacing(0)
-        above.addWidget(self.header)
+        self._header_area = HeaderArea(self.header)
+        above.addWidget(self._header_area)
         above.addWidget(self._means)
         self._column.insertLayout(1, above)
 
@@ -179,7 +182,11 @@ class ExperimentPanel(PlotPanel):
         self._means.setVisible(self.height() >= _TALL)
         folded = self.is_short and self._drawing is not None
         self._choices.setVisible(folded)
-        self.header.setVisible(not folded or self._choices.isChecked())
+        self._header_area.setVisible(not folded or self._choices.isChecked())
+        # Before anything is measured the choices need the room more than the sentence of what they are.
+        shown = not self.is_short or self._drawing is not None or self._refused
+        self._stack.setVisible(shown)
+        self._foot.setVisible(shown)
 
     def _on_choices_toggled(self, on: bool) -> None:
         self._share_room()

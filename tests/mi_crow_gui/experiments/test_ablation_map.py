@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton, QToolButton, QTreeView
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QToolButton, QTreeView
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,3 +193,48 @@ def test_the_experiment_comes_back_with_its_settings_by_redo(lab: Lab, repeated_
     assert panel.header.field("by").currentData() == "zero"
     lab.driver.act("redo")
     assert panel.header.field("by").currentData() == "mean"
+
+
+def test_a_sweep_tells_how_far_it_is_and_is_cancelled_from_the_status_bar(
+    lab: Lab, repeated_prompt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core_hooks.analysis.sweep.rows_that_fit", lambda *_: 2)
+    lab.driver.prompt(repeated_prompt)
+    said: list[tuple[int, int]] = []
+
+    def cancel(progress: Any) -> None:
+        said.append((progress.done, progress.total))
+        if len(said) == 1:
+            bar = lab.driver.find(QProgressBar, "progressBar")
+            button = lab.driver.find(QToolButton, "cancelButton")
+            assert bar.isVisible()
+            assert "Ablation: 1 of 16" in lab.driver.find(QLabel, "statusMessage").text()
+            button.click()
+
+    service = lab.window.service
+    service.taskProgressed.connect(cancel)
+    panel = lab.act("ablate", "ablation")
+    lab.qtbot.waitUntil(lambda: "stopped before its end" in panel._empty.text(), timeout=8_000)
+    service.taskProgressed.disconnect(cancel)
+    assert said[0] == (1, 16)
+    assert service.state == "ready"
+    assert not lab.driver.find(QToolButton, "cancelButton").isVisible()
+    assert lab.driver.run().loss < 4
+
+
+def test_a_session_keeps_what_was_asked(lab: Lab, repeated_prompt: str, tmp_path: Path) -> None:
+    from mi_crow_gui.document import session_file
+
+    lab.driver.prompt(repeated_prompt)
+    panel = lab.act("ablate", "ablation")
+    lab.shown(panel)
+    lab.choose(panel, "by", "resample")
+    steering = lab.act("steer", "steering")
+    lab.choose(steering, "toward", "one\ntwo")
+    steering.header.field("toward").left.emit()
+    path = tmp_path / "a.microw"
+    session_file.save(path, lab.store.workspace)
+    plots = {plot.kind: dict(plot.options) for plot in session_file.load(path).workspace.plots}
+    assert plots["ablation"]["by"] == "resample"
+    assert plots["ablation"]["text"] == repeated_prompt
+    assert plots["steering"]["toward"] == "one\ntwo"
