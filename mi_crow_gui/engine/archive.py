@@ -78,6 +78,10 @@ class KeptRun:
         """Its prompt, settings and kind."""
         return self.outcome.info
 
+    def tokens_of(self, prompt: int) -> TokenSequence:
+        """The whole sequence of one prompt of a batch, of the last one if there are fewer; else that of the run."""
+        return self.rows[max(0, min(prompt, len(self.rows) - 1))] if self.rows else self.tokens
+
     @property
     def nbytes(self) -> int:
         """Memory that captures and logits hold, in bytes."""

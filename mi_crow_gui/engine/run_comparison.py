@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core_hooks.analysis.comparison import Comparison
     from core_hooks.analysis.residuals import Residuals
     from core_hooks.model.opened import OpenedModel
+    from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.engine.archive import KeptRun
     from mi_crow_gui.engine.tasks import TaskDesk
 
@@ -31,13 +32,14 @@ class CompareRuns(ModelTask):
     """Compare two runs by their numbers; gives `RunNumbers`, one value a column of their alignment.
 
     Predictions are those that the runs kept. The residual streams, and predictions that were not kept, come from
-    running each once more over its tokens with the hooks it had.
+    running each once more over its tokens with the hooks it had. Of a batch it is one `prompt`, from 0, run alone.
     """
 
     yields_to_runs: ClassVar[bool] = True
 
     a: int
     b: int
+    prompt: int = 0
 
     @property
     def title(self) -> str:
@@ -55,11 +57,11 @@ class CompareRuns(ModelTask):
         if not len(a.tokens) or not len(b.tokens):
             raise ModelError("Runs on example inputs have no tokens to compare.")
         desk.progress(0, 3, "run A again")
-        again_a = _again(a, opened, desk)
+        again_a = _again(a, self.prompt, opened, desk)
         desk.progress(1, 3, "run B again")
-        again_b = _again(b, opened, desk)
+        again_b = _again(b, self.prompt, opened, desk)
         desk.progress(2, 3, "comparing")
-        alignment = RunPair(run_tokens(a), run_tokens(b)).alignment()
+        alignment = RunPair(run_tokens(a, self.prompt), run_tokens(b, self.prompt)).alignment()
         columns, _ = columns_of(alignment)
         paired = np.flatnonzero((columns != NOBODY).all(axis=1))
         notes = [note for note in (again_a.note, again_b.note) if note]
@@ -82,16 +84,17 @@ class _Again:
     residuals: Residuals | None
     logits: torch.Tensor | None
     note: str
+    tokens: TokenSequence
 
 
-def _again(kept: KeptRun, opened: OpenedModel, desk: TaskDesk) -> _Again:
+def _again(kept: KeptRun, prompt: int, opened: OpenedModel, desk: TaskDesk) -> _Again:
     from core_hooks.analysis.residuals import capture_residuals
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.anatomy import discover
     from core_hooks.model.errors import ModelError
 
-    words = opened.summary.vocabulary
-    needed = 4 * words * len(kept.tokens)
+    tokens = kept.tokens_of(prompt)
+    needed = 4 * opened.summary.vocabulary * len(tokens)
     if kept.logits is None and needed > _LARGEST_LOGITS:
         raise ModelError(
             f"The logits of run {kept.number} were not kept, and computing them again takes {byte_size(needed)} of "
@@ -99,10 +102,10 @@ def _again(kept: KeptRun, opened: OpenedModel, desk: TaskDesk) -> _Again:
         )
     notes = []
     acting = kept.hooks if kept.controllers else ()
-    with desk.attachments.as_of(acting, kept.number, kept.tokens, KeptValues(kept)) as failures:
+    with desk.attachments.as_of(acting, kept.number, tokens, KeptValues(kept)) as failures:
         with HookRun(number=kept.number, cancel=desk.cancel, controllers=kept.controllers):
             try:
-                residuals = capture_residuals(opened, discover(opened), kept.tokens)
+                residuals = capture_residuals(opened, discover(opened), tokens)
                 problem = ""
             except ModelError as error:
                 residuals, problem = None, str(error)
@@ -114,13 +117,18 @@ def _again(kept: KeptRun, opened: OpenedModel, desk: TaskDesk) -> _Again:
         notes.append(f"Hooks were changed during run {kept.number}: norms are of the hooks it began with.")
     elif kept.outcome.generated and any(hook.code for hook in kept.hooks):
         notes.append(f"Norms of run {kept.number} are of one forward over all its tokens, in which every step is 0.")
-    return _Again(residuals, residuals.logits if residuals is not None else None, " ".join(notes))
+    if kept.rows:
+        number = min(prompt, len(kept.rows) - 1) + 1
+        notes.append(f"Of run {kept.number} prompt {number} of {len(kept.rows)} is compared, as it would run alone.")
+    logits = residuals.logits if residuals is not None else None
+    return _Again(residuals, logits, " ".join(notes), tokens)
 
 
-def run_tokens(kept: KeptRun) -> RunTokens:
-    """The tokens of a kept run as a comparison knows them."""
-    prompt = len(kept.info.tokens) - kept.info.continued
-    return RunTokens(kept.number, kept.tokens.ids, kept.tokens.texts, prompt)
+def run_tokens(kept: KeptRun, number: int = 0) -> RunTokens:
+    """The tokens of a kept run as a comparison knows them; of a batch those of one prompt."""
+    typed = len(kept.info.of_prompt(number).tokens) - kept.info.continued
+    tokens = kept.tokens_of(number)
+    return RunTokens(kept.number, tokens.ids, tokens.texts, typed)
 
 
 def _predictions(a: KeptRun, again_a: _Again, b: KeptRun, again_b: _Again, alignment: Alignment) -> Comparison | None:
@@ -137,11 +145,11 @@ def _predictions(a: KeptRun, again_a: _Again, b: KeptRun, again_b: _Again, align
             # torch warns of memory that it can't write to; here it is only read.
             shared.flags.writeable = True
             own = torch.from_numpy(shared)
-        if own is None or own.shape[0] not in (len(kept.tokens), len(kept.tokens) - 1):
+        if own is None or own.shape[0] not in (len(again.tokens), len(again.tokens) - 1):
             return None
         logits.append(own)
     try:
-        return compare(a.tokens.ids, logits[0], b.tokens.ids, logits[1], alignment)
+        return compare(again_a.tokens.ids, logits[0], again_b.tokens.ids, logits[1], alignment)
     except ValueError as error:
         raise ModelError(str(error)) from error
 

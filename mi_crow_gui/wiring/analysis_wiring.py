@@ -190,7 +190,9 @@ class AnalysisWiring(QObject):
         kept = self._parts.service.pinned.get(source) if source != NEWEST else None
         if source != NEWEST and kept is None:
             return []
-        run, tokens = (self._run, self._tokens) if kept is None else (kept.number, kept.tokens)
+        run, tokens = self._run, self._tokens
+        if kept is not None:
+            run, tokens = kept.number, kept.tokens_of(self._parts.store.workspace.selected_prompt)
         if tokens is None or not len(tokens):
             return []
         if kept is None and self._step is not None and not panel.divisible():
@@ -260,7 +262,8 @@ class AnalysisWiring(QObject):
         tokens = len(request.tokens or ())
         kept = self._parts.service.pinned.get(self._source_of(panel))
         if kept is not None:
-            return tokens, tokens - (len(kept.info.tokens) - kept.info.continued)
+            typed = len(kept.info.of_prompt(self._parts.store.workspace.selected_prompt).tokens)
+            return tokens, tokens - (typed - kept.info.continued)
         if not request.run:
             return tokens, 0
         end = tokens if self._step is None else min(tokens, self._given + self._step)

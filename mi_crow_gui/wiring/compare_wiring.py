@@ -76,10 +76,16 @@ class CompareWiring(QObject):
     @Slot()
     def _on_service_pins_changed(self) -> None:
         pinned = self._parts.service.pinned
-        task = CompareRuns(pinned["A"].number, pinned["B"].number) if len(pinned) == 2 else None
+        task = None
+        if len(pinned) == 2:
+            batch = any(kept.rows for kept in pinned.values())
+            prompt = self._parts.store.workspace.selected_prompt if batch else 0
+            task = CompareRuns(pinned["A"].number, pinned["B"].number, prompt)
         if task != self._task:
             self._task, self._result = task, None
-            self._pair = RunPair(run_tokens(pinned["A"]), run_tokens(pinned["B"])) if task is not None else None
+            self._pair = None
+            if task is not None:
+                self._pair = RunPair(run_tokens(pinned["A"], task.prompt), run_tokens(pinned["B"], task.prompt))
             self._shown.clear()
             for panel in self._all():
                 panel.set_going("")
@@ -95,6 +101,8 @@ class CompareWiring(QObject):
     def _on_store_changed(self, topic: str) -> None:
         if topic == "plots":
             self._refresh()
+        elif topic == "selected_prompt":
+            self._on_service_pins_changed()
 
     @Slot(object)
     def _on_service_task_progressed(self, progress: TaskProgress) -> None:

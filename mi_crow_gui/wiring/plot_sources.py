@@ -35,9 +35,10 @@ class PlotSources:
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str, bool], Frame | FramePair] = {}
+        self._prompts: dict[tuple[int, str], tuple[Frame, int, Frame]] = {}
 
-    def pinned(self, source: str, site: str, pinned: Mapping[str, KeptRun], overlays: bool) -> Found:
-        """What run A, run B or the two of them hold of a site."""
+    def pinned(self, source: str, site: str, pinned: Mapping[str, KeptRun], overlays: bool, prompt: int = 0) -> Found:
+        """What run A, run B or the two of them hold of a site; of a batch what is of one prompt."""
         wanted = {RUN_A: ("A",), RUN_B: ("B",), DIFFERENCE: ("A", "B"), BOTH: ("A", "B")}[source]
         frames = []
         for pin in wanted:
@@ -47,7 +48,7 @@ class PlotSources:
             frame = kept.frame(site)
             if frame is None:
                 return Found(None, _not_captured(kept, pin, site))
-            frames.append(frame_of_prompt(frame, 0) if frame.rows else frame)
+            frames.append(self._of_prompt(frame, prompt))
         key = (source, site, overlays)
         if len(frames) == 1:
             origin = f"{wanted[0]} · run {frames[0].run} · step {frames[0].step}"
@@ -61,18 +62,27 @@ class PlotSources:
         made = self._made.get(key)
         if (
             not isinstance(made, FramePair)
-            or made.first.values is not first.values
-            or made.second.values is not second.values
+            or made.first is not first
+            or made.second is not second
             or made.overlaid is not (source == BOTH and overlays)
         ):
             sign = "B − A" if source == DIFFERENCE or not overlays else "A, B"
             runs = f"runs {b.number} − {a.number}" if sign == "B − A" else f"runs {a.number}, {b.number}"
-            tokens = (run_tokens(a), run_tokens(b))
+            tokens = (run_tokens(a, prompt), run_tokens(b, prompt))
             made = FramePair(
                 first, second, ("A", "B"), f"{sign} · {runs}", tokens, overlaid=source == BOTH and overlays
             )
         self._made[key] = made
         return Found(made)
+
+    def _of_prompt(self, whole: Frame, prompt: int) -> Frame:
+        if not whole.rows:
+            return whole
+        key = (whole.run, whole.site)
+        known = self._prompts.get(key)
+        if known is None or known[0] is not whole or known[1] != prompt:
+            known = self._prompts[key] = (whole, prompt, frame_of_prompt(whole, prompt))
+        return known[2]
 
     def sides(self, site: str, frames: Sequence[Frame], hooks: Sequence[HookSpec], overlays: bool) -> Found:
         """Both sides of a site's controllers in the newest run."""

@@ -284,7 +284,8 @@ class PlotsWiring(QObject):
             shown = [frame for frame in frames if frame is not None]
             return self._sources.sides(site, shown, self._parts.store.workspace.hooks_at(site), overlays)
         if source != NEWEST:
-            return self._sources.pinned(source, site, self._parts.service.pinned, overlays)
+            prompt = self._parts.store.workspace.selected_prompt
+            return self._sources.pinned(source, site, self._parts.service.pinned, overlays, prompt)
         return Found(self.frame_at(site))
 
     def whole_frame_at(self, site: str) -> Frame | None:

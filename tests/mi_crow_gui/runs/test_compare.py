@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QTableView
 
 from core_hooks.model.reference import ModelReference
 from mi_crow_gui.panels.plots.export import numbers_job
+from mi_crow_gui.wiring.composition import Composition
 from tests.mi_crow_gui.runs.conftest import FIRST, SECOND, Forward, PlainModel, Runs
 
 if TYPE_CHECKING:
@@ -244,3 +245,31 @@ def test_two_prompts_on_smollm_agree_with_plain_torch(driver: Driver, qtbot: QtB
     driver.act("compareRuns")
     panel = runs.compared()
     check(panel, other(other.ids(texts[0])), other(other.ids(texts[1])), tolerance=2e-3)
+
+
+def test_of_two_batches_the_selected_prompts_are_compared(runs: Runs, plain: PlainModel) -> None:
+    store = runs.window.findChild(Composition)._parts.store
+    runs.driver.tick("transformer.h.2")
+    store.set_prompts(["violin harbor seven", FIRST])
+    runs.driver.run()
+    runs.idle()
+    store.set_prompts(["seven harbor", SECOND])
+    runs.driver.run()
+    runs.idle()
+    store.select_prompt(1)
+    runs.driver.act("compareRuns")
+    panel = runs.compared()
+    check(panel, plain(plain.ids(FIRST)), plain(plain.ids(SECOND)))
+    assert "prompt 2 of 2 is compared" in panel._foot.text() or "prompt 2 of 2" in " ".join(
+        panel.drawing.content.numbers.notes
+    )
+    store.select_prompt(0)
+    runs.qtbot.waitUntil(
+        lambda: (
+            panel.drawing is not None
+            and panel.drawing.content.numbers is not None
+            and len(panel.drawing.content.a.ids) == 3
+        ),
+        timeout=20_000,
+    )
+    check(panel, plain(plain.ids("violin harbor seven")), plain(plain.ids("seven harbor")))
