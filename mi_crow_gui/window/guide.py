@@ -17,6 +17,7 @@ PAGES = (
     ("controllers", "Writing a controller"),
     ("running", "Running and generating"),
     ("views", "Plots and views"),
+    ("comparing", "Comparing runs"),
     ("experiments", "Experiments"),
     ("saving", "Sessions and captures"),
     ("captures", "Captures without the model"),
