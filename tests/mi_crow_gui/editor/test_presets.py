@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from PySide6.QtWidgets import QAbstractButton, QMenu, QPlainTextEdit
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QFileDialog, QMenu, QPlainTextEdit
+from safetensors.torch import save_file
 
 from mi_crow_gui.document.controller_presets import HEAD, SITE, Scope, preset_text
 from mi_crow_gui.document.resource_files import demo_model_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PySide6.QtGui import QAction
 
     from tests.mi_crow_gui.driver import Driver
@@ -100,3 +103,48 @@ def test_zeroing_one_head_by_preset_gives_the_loss_that_plain_torch_gives(driver
     handle.remove()
     expected = torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:], reduction="none")
     np.testing.assert_allclose(outcome.losses[1:], expected.numpy(), atol=1e-4)
+
+
+def test_values_of_a_pinned_run_take_the_place_of_this_runs_by_preset(driver: Driver, menu: QMenu) -> None:
+    driver.open_demo()
+    site = "transformer.h.2"
+    driver.prompt(PROMPT)
+    driver.tick(site)
+    first = driver.run()
+    driver.window.service.pin(first.info.number, "A")
+    driver.prompt("storm Grace owl marble ticket storm Grace")
+    other = driver.run()
+    assert not np.array_equal(other.losses[1:], first.losses[1:])
+    driver.select(site)
+    walk(menu, "Replace from another run", "Whole site").trigger()
+    driver.find(QAbstractButton, "controllerApply").click()
+    replaced = driver.run()
+    # The last block and the unembedding see nothing but run A: what follows the prompt is what followed there.
+    assert [one.text for one in replaced.candidates] == [one.text for one in first.candidates]
+    np.testing.assert_allclose(
+        [one.logit for one in replaced.candidates], [one.logit for one in first.candidates], atol=1e-4
+    )
+
+
+def test_a_saved_vector_is_chosen_from_a_file_and_added_with_the_sliders_strength(
+    driver: Driver, menu: QMenu, tmp_path: Path
+) -> None:
+    save_file({"vector": torch.arange(128.0) / 64}, tmp_path / "calm.safetensors")
+    driver.open_demo()
+    driver.prompt(PROMPT)
+    site = "transformer.h.2"
+    driver.tick(site)
+    driver.run()
+    before = driver.window.latest(site)
+    walk(menu, "Add a saved vector…", "Whole site").trigger()
+    driver.find(QFileDialog, "fileDialog").fileSelected.emit(str(tmp_path / "calm.safetensors"))
+    driver.find(QFileDialog, "fileDialog").close()
+    assert str(tmp_path) in driver.find(QPlainTextEdit, "controllerEdit").toPlainText()
+    driver.find(QDoubleSpinBox, "strengthValue").setValue(-2.5)
+    driver.find(QAbstractButton, "controllerApply").click()
+    stage = driver.find(QComboBox, "detectorStage")
+    stage.setCurrentIndex(stage.findData("after"))
+    stage.activated.emit(stage.currentIndex())
+    driver.run()
+    expected = before - 2.5 * (np.arange(128, dtype=np.float32) / 64)
+    np.testing.assert_allclose(driver.window.latest(site), expected, atol=1e-4)
