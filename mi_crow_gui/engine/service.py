@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from core_hooks.capture.mailbox import Mailbox
 from mi_crow_gui.engine.archive import RunArchive
 from mi_crow_gui.engine.feed import Feed
 from mi_crow_gui.engine.interrupt import UserCodeGuard
-from mi_crow_gui.engine.messages import LIVE, STATES, STEPS, CaptureUpdate, Failure, RunRequest, StateName
+from mi_crow_gui.engine.messages import LIVE, STATES, STEPS, Failure, RunRequest, StateName
+from mi_crow_gui.engine.newest_frames import NewestFrames
+from mi_crow_gui.engine.patience import Patience
 from mi_crow_gui.engine.worker import ModelWorker
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.archive import KeptRun, Pin
     from mi_crow_gui.engine.messages import (
+        CaptureUpdate,
         Followed,
         HookFailure,
         HookReport,
@@ -36,20 +38,6 @@ if TYPE_CHECKING:
     )
     from mi_crow_gui.engine.model_look import OpeningChoices
     from mi_crow_gui.engine.tasks import ModelTask, TaskProgress, TaskResult
-
-log = logging.getLogger(__name__)
-
-# How long a controller may go on after Stop before it is interrupted, and then from try to try; the promise is two
-# seconds.
-_PATIENCE_MS = 1000
-_AGAIN_MS = 100
-_TOLD_AFTER = 20  # tries
-_LAST_TRIES = 30
-_NEVER = (
-    "The controller is in a call that can't be ended from outside; the model is busy until it comes back. Closing the "
-    "window ends it."
-)
-_LEFT: list[object] = []
 
 
 class ModelService(QObject):
@@ -106,7 +94,7 @@ class ModelService(QObject):
         self._task: ModelTask | None = None
         self._waiting_run: Callable[[], object] | None = None
         self._hooks: tuple[HookSpec, ...] = ()
-        self._latest: dict[str, CaptureUpdate] = {}
+        self._newest = NewestFrames()
         self.memory_budget = 512 * 1024 * 1024
         mailbox: Mailbox[str, object] = Mailbox()
         self._guard = UserCodeGuard()
@@ -114,10 +102,8 @@ class ModelService(QObject):
         self._worker = ModelWorker(mailbox, self._guard, self._archive)
         self._feed = Feed(mailbox, self)
         self._feed.arrived.connect(self._on_feed_arrived)
-        self._tries = 0
-        self._patience = QTimer(self)
-        self._patience.setSingleShot(True)
-        self._patience.timeout.connect(self._on_patience_timeout)
+        self._patience = Patience(self._guard, self)
+        self._patience.lost.connect(self.stopDelayed)
         self._thread = QThread(self)
         self._thread.setObjectName("model")
         self._worker.moveToThread(self._thread)
@@ -224,7 +210,7 @@ class ModelService(QObject):
             # Looking waits for running, not the other way round: what was being computed is asked for again after.
             self._worker.cancel.set()
             # A controller that never returns keeps an analysis as it would keep a run.
-            self._patience.start(_PATIENCE_MS)
+            self._patience.start()
             self._waiting_run = lambda: self.start(
                 kind, prompt, settings, controllers=controllers, continued=continued, batch=batch
             )
@@ -236,7 +222,7 @@ class ModelService(QObject):
         if kind == "step":
             # Another seed for every token, or sampling would draw the same way each time.
             settings = replace(settings, max_new_tokens=1, seed=settings.seed + max(map(len, continued), default=0))
-        self._latest = {}
+        self._newest.clear()
         self._set_state("running")
         self._feed.start()
         self._runWanted.emit(
@@ -274,8 +260,7 @@ class ModelService(QObject):
             return
         self._waiting_run = None
         self._worker.cancel.set()
-        self._tries = 0
-        self._patience.start(_PATIENCE_MS)
+        self._patience.start()
 
     def set_hooks(self, specs: Sequence[HookSpec]) -> None:
         """These hooks from the next forward on; during a run they change between two tokens."""
@@ -293,16 +278,11 @@ class ModelService(QObject):
     def latest(self, site: str) -> np.ndarray | None:
         """Newest captured value of a site in the newest run; after the controllers if both sides are captured."""
         self._feed.drain()
-        updates = [update for update in self._latest.values() if update.frame.site == site]
-        if not updates:
-            return None
-        from mi_crow_gui.plotdata.frame import side
-
-        return max(updates, key=lambda update: side(update.frame.stage)).record.values
+        return self._newest.value(site)
 
     def frames(self) -> dict[str, CaptureUpdate]:
         """Newest update of every capture hook in the newest run, by hook id."""
-        return dict(self._latest)
+        return self._newest.all()
 
     @property
     def pinned(self) -> Mapping[str, KeptRun]:
@@ -337,17 +317,9 @@ class ModelService(QObject):
         """
         self._worker.cancel.set()
         self._feed.stop()
-        self._patience.stop()
         self._closeWanted.emit()
-        tries = 0
-        while not self._thread.wait(_AGAIN_MS):
-            tries += self._guard.interrupt()
-            if tries > _LAST_TRIES:
-                log.error("%s", _NEVER)
-                # A thread that runs must not be destroyed.
-                self._thread.setParent(None)
-                _LEFT.append((self._thread, self._worker))
-                return False
+        if not self._patience.outlast(self._thread, self._worker):
+            return False
         # The worker belongs to a thread that has ended; nothing else may delete it.
         self._worker.deleteLater()
         return True
@@ -363,7 +335,7 @@ class ModelService(QObject):
     def _on_worker_opened(self, opened: OpenedModel) -> None:
         self._patience.stop()
         self._model = opened
-        self._latest = {}
+        self._newest.clear()
         self._worker.leave_hooks(self._hooks)
         self._hooksWanted.emit()
         self._set_state("ready")
@@ -426,11 +398,9 @@ class ModelService(QObject):
     def _finish_run(self) -> None:
         self._patience.stop()
         self._feed.stop()
-        self._latest = {
-            key: replace(update, frame=replace(update.frame, live=False)) for key, update in self._latest.items()
-        }
-        if self._latest:
-            self.framesArrived.emit(dict(self._latest))
+        frames = self._newest.settle()
+        if frames:
+            self.framesArrived.emit(frames)
         # Hooks that were changed after the last forward began are still waiting.
         self._hooksWanted.emit()
         self._set_state("ready")
@@ -474,35 +444,22 @@ class ModelService(QObject):
         self.warm.emit()
 
     @Slot(object)
-    def _on_feed_arrived(self, values: object) -> None:
-        frames: dict[str, CaptureUpdate] = {}
-        for key, value in cast("dict[str, object]", values).items():
-            if isinstance(value, CaptureUpdate):
-                if value.frame.run == self._run_number:
-                    frames[key] = value
-                continue
-            number, content = cast("tuple[int, object]", value)
-            if number != self._run_number:
+    def _on_feed_arrived(self, arrived: object) -> None:
+        values = cast("dict[str, object]", arrived)
+        for key in (STEPS, LIVE, STATES):
+            number, content = cast("tuple[int, object]", values.get(key, (0, None)))
+            if number != self._run_number or content is None:
                 continue
             if key == STEPS:
                 self.promptStepsArrived.emit(content)
                 self.stepsArrived.emit(cast("tuple[object, ...]", content)[0])
             elif key == LIVE:
                 self.liveArrived.emit(content)
-            elif key == STATES:
+            else:
                 self._on_worker_hooks_changed(cast("HookReport", content))
+        frames = self._newest.take(values, self._run_number)
         if frames:
-            self._latest.update(frames)
             self.framesArrived.emit(frames)
-
-    @Slot()
-    def _on_patience_timeout(self) -> None:
-        if self._state in ("loading", "running"):
-            self._tries += self._guard.interrupt()
-            if self._tries == _TOLD_AFTER:
-                log.warning("%s", _NEVER)
-                self.stopDelayed.emit(_NEVER)
-            self._patience.start(_AGAIN_MS)
 
     def _set_state(self, state: StateName) -> None:
         if state != self._state:

@@ -17,7 +17,7 @@ import torch
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit
 
-from mi_crow_gui.engine import attachments, service
+from mi_crow_gui.engine import attachments, patience
 from tests.mi_crow_gui.editor.generated_texts import FAMILIES, generated
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Impatient(QObject):
 @pytest.fixture
 def quick_to_lose_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     # As in life but for the waiting: a second of it for every loop is a lot of time.
-    monkeypatch.setattr(service, "_PATIENCE_MS", 100)
+    monkeypatch.setattr(patience, "PATIENCE_MS", 100)
     monkeypatch.setattr(attachments, "READING_LIMIT", 0.3)
 
 
