@@ -26,10 +26,13 @@ class TokenBatch:
     On the right, what a causal model computes for a token never sees the padding, whatever the model knows of masks:
     so for a single forward. On the left, the next token of every row comes right behind its last one: so for
     generating, where a gap in the middle would be counted by attention windows that go by distance.
+
+    `number` is that of the first row: not 0 for a prompt that was taken out of a larger batch.
     """
 
     rows: tuple[TokenSequence, ...]
     side: Side = "right"
+    number: int = 0
 
     @property
     def width(self) -> int:

@@ -101,12 +101,15 @@ class RunNumber(int):
 
 @dataclass(frozen=True, slots=True)
 class ContextRow:
-    """One prompt of the forward at hand: ``x[prompt, columns]`` are the values of its tokens, the rest is padding.
+    """One prompt of the forward at hand: ``x[index, columns]`` are the values of its tokens, the rest is padding.
 
     Attributes
     ----------
+    index
+        Its place in `x`.
     prompt
-        Its number in the batch, from 0.
+        Its number in the batch, from 0: the same as `index`, but where a prompt of a batch is computed alone, as for
+        a view of one of them.
     tokens, token_ids
         Every token of it so far.
     positions, columns
@@ -114,6 +117,7 @@ class ContextRow:
         empty in steps after the prompt has ended.
     """
 
+    index: int
     prompt: int
     tokens: tuple[str, ...]
     token_ids: tuple[int, ...]
@@ -259,7 +263,7 @@ def _context_row(number: int, step: int, batch: TokenBatch, ended: bool) -> Cont
         positions, columns = range(0), range(0)
     else:
         positions, columns = range(len(tokens) - 1, len(tokens)), range(1)
-    return ContextRow(number, tokens.texts, tokens.ids, positions, columns)
+    return ContextRow(number, batch.number + number, tokens.texts, tokens.ids, positions, columns)
 
 
 def _read_vector(path: Path) -> torch.Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mi_crow_gui.engine.tasks import ModelTask
 
 if TYPE_CHECKING:
+    from core_hooks.model.batch import TokenBatch
     from core_hooks.model.opened import OpenedModel
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.engine.tasks import TaskDesk
@@ -28,6 +29,8 @@ class AnalysisRequest(ModelTask):
         None for an analysis that makes its own.
     parameters
         What else it is told, as (name, value) pairs.
+    prompt
+        Number of the prompt of a batch that the tokens are of, which controllers are told.
     """
 
     yields_to_runs: ClassVar[bool] = True
@@ -36,6 +39,7 @@ class AnalysisRequest(ModelTask):
     run: int = 0
     tokens: TokenSequence | None = None
     parameters: tuple[tuple[str, object], ...] = ()
+    prompt: int = 0
 
     @property
     def title(self) -> str:
@@ -55,11 +59,16 @@ class AnalysisRequest(ModelTask):
             )
         if kept is not None:
             acting = kept.hooks if kept.controllers else ()
-            with desk.attachments.as_of(acting, self.run, self.tokens, KeptValues(kept)):
+            with desk.attachments.as_of(acting, self.run, self._numbered(), KeptValues(kept)):
                 return ANALYSES[self.name](opened, self, desk.cancel, desk.progress)
         request = self
         if self.tokens is None and self.name in OWN_TOKENS:
             request = replace(self, tokens=OWN_TOKENS[self.name](opened))
         # Controllers are told of the same tokens.
-        with desk.attachments.aside(request.run, request.tokens):
+        with desk.attachments.aside(request.run, request._numbered()):
             return ANALYSES[self.name](opened, request, desk.cancel, desk.progress)
+
+    def _numbered(self) -> TokenBatch | None:
+        from core_hooks.model.batch import TokenBatch
+
+        return TokenBatch((self.tokens,), number=self.prompt) if self.tokens is not None else None

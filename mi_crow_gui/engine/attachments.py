@@ -134,7 +134,7 @@ class Attachments:
         self._attach()
 
     @contextmanager
-    def aside(self, number: int, tokens: TokenSequence | None) -> Iterator[None]:
+    def aside(self, number: int, tokens: TokenSequence | TokenBatch | None) -> Iterator[None]:
         """Let controllers act in a forward that is no run's: nothing is captured, and nothing counted as fired."""
         hooks = [hook for entry in self._entries.values() for _, hook in entry.hooks]
         looking = [hook for hook in hooks if not hook.controls and hook.enabled]
@@ -155,7 +155,11 @@ class Attachments:
 
     @contextmanager
     def as_of(
-        self, specs: Sequence[HookSpec], number: int, tokens: TokenSequence | None, values: RunValues | None = None
+        self,
+        specs: Sequence[HookSpec],
+        number: int,
+        tokens: TokenSequence | TokenBatch | None,
+        values: RunValues | None = None,
     ) -> Iterator[Sequence[HookFailure]]:
         """Let the hooks of another time act in a forward that is no run's, as in `aside`; those of now come back.
 

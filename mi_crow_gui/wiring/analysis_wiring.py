@@ -198,8 +198,9 @@ class AnalysisWiring(QObject):
         if kept is None and self._step is not None and not panel.divisible():
             end = self._given + self._step
             tokens = type(tokens)(tokens.ids[:end], tokens.texts[:end], tokens.special[:end])
-        return [AnalysisRequest(name, run, tokens, panel.parameters())] + [
-            AnalysisRequest(other, run, tokens, parameters) for other, parameters in panel.further()
+        prompt = self._selected(len(self._outcome.prompts)) if kept is None and self._outcome is not None else 0
+        return [AnalysisRequest(name, run, tokens, panel.parameters(), prompt)] + [
+            AnalysisRequest(other, run, tokens, parameters, prompt) for other, parameters in panel.further()
         ]
 
     @Slot()

@@ -108,7 +108,7 @@ def test_a_controller_knows_each_prompt_of_a_batch() -> None:
     code(torch.ones(2, 3, 2))
     long_row, short_row = code.context.state["rows"]
     assert (long_row.positions, long_row.columns, long_row.tokens) == (range(3), range(3), ("a", "b", "c"))
-    assert (short_row.prompt, short_row.positions, short_row.columns) == (1, range(1), range(2, 3))
+    assert (short_row.index, short_row.positions, short_row.columns) == (1, range(1), range(2, 3))
     assert short_row.token_ids == (7,)
     assert (code.context.tokens, code.context.token_ids) == ((), ())
 

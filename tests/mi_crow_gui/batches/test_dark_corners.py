@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PySide6.QtWidgets import QLabel, QTextEdit
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
+    from mi_crow_gui.engine.messages import RunOutcome
     from tests.mi_crow_gui.driver import Driver
 
 TEXTS = ["the store Mary gave", "John", "a drink to the store ."]
@@ -107,14 +108,15 @@ def test_a_batch_can_be_stopped_and_keeps_what_was_written(batches: Batches, qtb
     assert output == PROMPTS[0] + "".join(step.written for step in outcome.of_prompt(0).generated)
 
 
-def test_a_controller_on_one_prompt_of_the_batch_leaves_the_others_as_they_are(batches: Batches) -> None:
+def test_a_controller_on_one_prompt_of_the_batch_leaves_the_others_as_they_are(batches: Batches, qtbot: QtBot) -> None:
     before = batches.run()
     batches.driver.write_controller(
         SITE,
         "def control(x, ctx):\n"
         "    x = x.clone()\n"
-        "    row = ctx.rows[1]\n"
-        "    x[row.prompt, row.columns.start : row.columns.stop] *= 3\n"
+        "    for row in ctx.rows:\n"
+        "        if row.prompt == 1:\n"
+        "            x[row.index, row.columns.start : row.columns.stop] *= 3\n"
         "    return x\n",
     )
     after = batches.driver.run()
@@ -123,3 +125,16 @@ def test_a_controller_on_one_prompt_of_the_batch_leaves_the_others_as_they_are(b
         for one, other in zip(before.prompts, after.prompts, strict=True)
     ]
     assert changed == [False, True, False]
+    # What a view computes of one prompt alone is what that prompt was in the batch.
+    panel = batches.only("next_token")
+    for number in (1, 0):
+        batches.click(number, 0)
+        one = after.of_prompt(number)
+        qtbot.waitUntil(lambda one=one: _is_of(panel, one), timeout=10_000)
+        expected = panel.drawing.content.expected[len(one.info.tokens) - 1].candidates
+        assert expected[0].probability == pytest.approx(one.candidates[0].probability, abs=1e-4)
+
+
+def _is_of(panel: Any, one: RunOutcome) -> bool:
+    drawing = panel.drawing
+    return drawing is not None and not panel.stale and drawing.content.tokens == one.info.tokens.texts

@@ -127,7 +127,7 @@ def test_a_controller_reaches_one_prompt_of_the_batch(qtbot: QtBot, service: Mod
         "    x = x.clone()\n"
         "    for row in ctx.rows:\n"
         "        if row.prompt == 2:\n"
-        "            x[row.prompt, row.columns.start:row.columns.stop] = row.positions.stop\n"
+        "            x[row.index, row.columns.start:row.columns.stop] = row.positions.stop\n"
         "    return x\n"
     )
     service.set_hooks([HookSpec(SITE, kind=CONTROLLER, code=code), HookSpec(SITE, stage="after")])
