@@ -9,6 +9,7 @@ import numpy as np
 
 from core_hooks.capture.channels import Example
 from core_hooks.capture.index import CaptureError
+from core_hooks.capture.mapped_shard import as_float32
 from core_hooks.hooks.errors import RunCancelled
 
 if TYPE_CHECKING:
@@ -116,13 +117,18 @@ def nearest_tokens(
 
 def scores_along(values: np.ndarray, unit: np.ndarray, measure: Measure = "cosine") -> np.ndarray:
     """How near each row of ``[rows, channels]`` lies to a direction of length 1, float32; NaN for a zero vector."""
-    wide = values.astype(np.float32, copy=False)
-    along = wide @ unit
-    if measure == "projection":
-        return along
-    with np.errstate(invalid="ignore", divide="ignore"):
-        lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide, dtype=np.float64))
-        cosine: np.ndarray = (along / lengths).astype(np.float32)
+    wide = as_float32(np.ascontiguousarray(values), values.dtype.name)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        along: np.ndarray = wide @ unit
+        if measure == "projection":
+            return along
+        squares = np.einsum("ij,ij->i", wide, wide)
+        cosine: np.ndarray = (along / np.sqrt(squares)).astype(np.float32)
+        # What float32 can't square, large or small, is worked out in float64.
+        odd = np.flatnonzero(~((squares > 1e-30) & (squares < 1e37)))
+        if len(odd):
+            exact = wide[odd].astype(np.float64)
+            cosine[odd] = (exact @ unit.astype(np.float64)) / np.sqrt(np.einsum("ij,ij->i", exact, exact))
     return cosine
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # What the plots show at a time: the tokens of one text, and no more of them than fit in this.
 MOST_TOKENS = 2048
-_MOST_BYTES = 1 << 28
+_MOST_BYTES = 1 << 27
 _SNIPPET = 160
 
 

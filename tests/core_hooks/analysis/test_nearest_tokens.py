@@ -113,3 +113,10 @@ def test_directions_go_through_a_file_that_others_read(tmp_path: Path) -> None:
         read_directions(tmp_path / "none.safetensors")
     with pytest.raises(CaptureError, match="can't be saved"):
         write_direction(tmp_path / "w.safetensors", np.full(3, np.nan))
+
+
+def test_values_that_float32_cannot_square_have_their_cosine_too() -> None:
+    values = np.array([[3e30, 4e30], [3e-30, 4e-30], [0, 0], [np.inf, 1], [3, 4]], np.float32)
+    found = module.scores_along(values, np.array([1, 0], np.float32))
+    np.testing.assert_allclose(found[[0, 1, 4]], 0.6, rtol=1e-6)
+    assert not np.isfinite(found[[2, 3]]).any()

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,13 +133,13 @@ def test_forty_damaged_captures_are_opened_one_after_the_other_and_survived(
 
 
 def test_a_hundred_gigabytes_open_and_browse_in_under_a_second(offline: Offlines, qtbot: QtBot, tmp_path: Path) -> None:
-    folder, shards = tmp_path / "huge", 100
-    write_sparse_capture(folder, shards, rows=4096, channels=131_072)
+    folder, shards = tmp_path / "huge", 1600
+    write_sparse_capture(folder, shards, rows=4096, channels=8192)
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert size > 100e9
     began = time.perf_counter()
     with open_capture(folder) as capture:
-        assert capture.read("h.0", 4096 * shards - 3, 4096 * shards).shape == (3, 131_072)
+        assert capture.read("h.0", 4096 * shards - 3, 4096 * shards).shape == (3, 8192)
         assert capture.text(4 * shards - 1) == "the last of its shard"
     alone = time.perf_counter() - began
     assert alone < 1
@@ -151,7 +152,7 @@ def test_a_hundred_gigabytes_open_and_browse_in_under_a_second(offline: Offlines
         f"\n{size / 1e9:.0f} GB: opened and read in {alone * 1e3:.0f} ms, a text in the window in {shown * 1e3:.0f} ms"
     )
     # The window also makes its panels the first time; a busy machine is given room.
-    assert shown < 5
+    assert shown < 10
 
 
 def write_sparse_capture(folder: Path, shards: int, rows: int, channels: int) -> None:
@@ -179,7 +180,7 @@ def write_sparse_capture(folder: Path, shards: int, rows: int, channels: int) ->
                 "texts": 4, "first_text": 4 * number, "empty": 0, "next": {"record": 0, "text": 0, "position": 0},
             }
         )  # fmt: skip
-    write_index(folder, new_index([site], sites=[site.as_json(rows * shards)], shards=listed))
+    write_index(folder, replace(new_index([site]), sites=[site.as_json(rows * shards)], shards=listed))
 
 
 def write_sparse(path: Path, specs: list[TensorSpec], tables: dict[str, np.ndarray]) -> int:
