@@ -93,6 +93,8 @@ class Anatomy:
         or, where more than that lies behind the last block (as in BERT), what contains or precedes it.
     logit_scale
         Factor between what `readout` gives and the model's logits; known after `core_hooks.model.readout.verify`.
+    logit_offset
+        Path of a tensor, one number a word, that is added to what `readout` gives times the factor; ``""`` for none.
     logit_softcap
         Where not 0, logits ``x`` become ``cap * tanh(x / cap)``.
     width
@@ -109,6 +111,7 @@ class Anatomy:
     unembedding: str = ""
     readout: tuple[str, ...] = ()
     logit_scale: float = 1.0
+    logit_offset: str = ""
     logit_softcap: float = 0.0
     width: int = 0
     reasons: tuple[tuple[str, str], ...] = ()
@@ -142,11 +145,22 @@ class Anatomy:
 def discover(model: OpenedModel | nn.Module) -> Anatomy:
     """Return the parts of `model`, found from its modules and its config; weights are not read, meta is welcome.
 
+    What was named by hand in the `ModelReference` of an opened model comes last; a ModelError says what is wrong
+    with it.
+
     Plugins under the entry point ``core_hooks.anatomy`` may add to what was found: callables that are given
     the model and its anatomy and return an anatomy.
     """
     from core_hooks.model.anatomy_search import search
 
     # An opened model is known by its summary: importing its class here would import torch.
-    root: Any = model.model if hasattr(model, "summary") else model
-    return search(root)
+    opened: Any = model if hasattr(model, "summary") else None
+    root: Any = model if opened is None else opened.model
+    found = search(root)
+    parts = dict(opened.summary.reference.parts) if opened is not None else {}
+    if not parts:
+        return found
+    from core_hooks.hooks.compiled import unwrap
+    from core_hooks.model.anatomy_correction import corrected
+
+    return corrected(unwrap(root), found, parts)

@@ -25,6 +25,7 @@ _DEPTHS = ("num_hidden_layers", "num_layers", "num_decoder_layers", "decoder_lay
 _HEADS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "num_v_heads")
 _QUERY_KEY_VALUE = re.compile(r"(^|_)(q|k|v|query|key|value|kv)(_|$)|qkv|query_key_value", re.IGNORECASE)
 _HEAD_NORM = re.compile(r"(^|_)(q|k|v|qk|query|key|value)_?(layer)?_?norm", re.IGNORECASE)
+_LOGIT_CAP = re.compile(r"(final|output)_logits?_(soft_?)?cap")
 _FEED_FORWARD = re.compile(r"mlp|ffn|feed_?forward|(^|_)ff(_|$)|fc|moe|expert", re.IGNORECASE)
 
 
@@ -61,6 +62,19 @@ def search(root: nn.Module) -> Anatomy:
         width=width,
     )
     return _extended(root, _with_reasons(root, anatomy))
+
+
+def block_of(root: nn.Module, path: str) -> Block:
+    """Return what is found in the module at `path`, taken for a block."""
+    root = unwrap(root)
+    config, modules = text_config(getattr(root, "config", None)), dict(root.named_modules())
+    embedding = _path_of(modules, _call(root, "get_input_embeddings"))
+    return _block(modules, path, _width(config, modules, embedding), config)
+
+
+def readout_of(root: nn.Module, unembedding: str, stack: str, width: int) -> tuple[str, ...]:
+    """Return what is called in turn between the final norm and the logits, with that list of blocks."""
+    return _readout(dict(unwrap(root).named_modules()), unembedding, stack, width)
 
 
 def _with_reasons(root: nn.Module, anatomy: Anatomy) -> Anatomy:
@@ -240,7 +254,9 @@ def _final_norm(modules: dict[str, nn.Module], stack: str, width: int) -> str:
     at = siblings.index(own)
     for name in [*siblings[at + 1 :], *reversed(siblings[:at])]:
         module = modules[parent]._modules[name]
-        if module is not None and is_norm(module, width) and "emb" not in name.lower():
+        # Before the stack there may also be one for the embeddings.
+        is_after = name in siblings[at + 1 :]
+        if module is not None and is_norm(module, width) and (is_after or "emb" not in name.lower()):
             return _join(parent, name)
     return ""
 
@@ -297,7 +313,8 @@ def _width(config: Any, modules: dict[str, nn.Module], embedding: str) -> int:
 
 
 def _softcap(config: Any) -> float:
-    value = getattr(config, "final_logit_softcapping", None)
+    stated = vars(config) if hasattr(config, "__dict__") else {}
+    value = next((stated[name] for name in stated if _LOGIT_CAP.search(name)), None)
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 

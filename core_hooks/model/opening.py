@@ -267,7 +267,17 @@ def _finish(
     model.requires_grad_(False)
     tree = build_tree(model)
     summary = summarise(model, tree, reference, name, tokenizer is not None)
-    return OpenedModel(model, tokenizer, tree, summary, notes, inputs)
+    opened = OpenedModel(model, tokenizer, tree, summary, notes, inputs)
+    if reference.parts:
+        from core_hooks.model.anatomy import discover
+
+        try:
+            discover(opened)
+        except ModelError as error:
+            # Parts named for another model are no reason not to open this one.
+            opened.summary = replace(summary, reference=replace(reference, parts=()))
+            opened.notes = (f"The parts named by hand do not fit this model and are left out: {error}", *notes)
+    return opened
 
 
 def _load_generation_config(model: Any, checkpoint: Checkpoint) -> None:

@@ -13,7 +13,7 @@ from core_hooks.model.forward import call, input_device, logits_of
 from core_hooks.model.module_shape import linear_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
@@ -54,9 +54,19 @@ def read_out(model: nn.Module, anatomy: Anatomy, residual: torch.Tensor, *, norm
         logits = model.get_submodule(path)(logits)
     if anatomy.logit_scale != 1.0:
         logits = logits * anatomy.logit_scale
+    if anatomy.logit_offset:
+        logits = logits + tensor_at(model, anatomy.logit_offset).reshape(-1).to(logits)
     if anatomy.logit_softcap:
         logits = torch.tanh(logits / anatomy.logit_softcap) * anatomy.logit_softcap
     return logits
+
+
+def tensor_at(model: nn.Module, path: str) -> torch.Tensor:
+    """Return the parameter or buffer of that dotted name."""
+    owner, _, name = path.rpartition(".")
+    tensor = getattr(model.get_submodule(owner), name)
+    assert isinstance(tensor, torch.Tensor)
+    return tensor
 
 
 def output_weight(projection: nn.Module) -> torch.Tensor:
@@ -129,8 +139,8 @@ def _checked_readout(opened: OpenedModel, anatomy: Anatomy, seen: dict[str, Any]
     name = opened.summary.architecture
     if logits is None or residual is None:
         return anatomy.without("unembedding", f"{name} gave no logits or no residual stream to read them from.")
-    for readout in dict.fromkeys((anatomy.readout, anatomy.readout[-1:])):
-        found = _scaled(opened, anatomy.with_(readout=readout), residual, logits)
+    for candidate in _candidates(opened.model, anatomy, logits.shape[-1]):
+        found = _scaled(opened, candidate, residual, logits)
         if found is not None:
             return found
     return anatomy.without(
@@ -140,17 +150,40 @@ def _checked_readout(opened: OpenedModel, anatomy: Anatomy, seen: dict[str, Any]
     )
 
 
+def _candidates(model: nn.Module, anatomy: Anatomy, words: int) -> Iterator[Anatomy]:
+    """The anatomy as it is, then with what a forward may do between modules: an activation, an offset, no norm."""
+    readouts = [anatomy.readout, anatomy.readout[-1:]]
+    if len(anatomy.readout) > 1:
+        top = anatomy.readout[0].rpartition(".")[0]
+        for name, module in model.get_submodule(top).named_children():
+            if any(True for _ in module.parameters()) or isinstance(module, torch.nn.Dropout):
+                continue
+            path = f"{top}.{name}" if top else name
+            readouts += [(*anatomy.readout[:at], path, *anatomy.readout[at:]) for at in range(1, len(anatomy.readout))]
+    offsets = [""]
+    for name, tensor in (*model.named_buffers(recurse=False), *model.named_parameters(recurse=False)):
+        if tensor.numel() == words and tensor.shape[-1:] == (words,):
+            offsets.append(name)
+    for offset in offsets:
+        for norm in dict.fromkeys((anatomy.final_norm, "")):
+            for readout in dict.fromkeys(readouts):
+                yield anatomy.with_(readout=readout, final_norm=norm, logit_offset=offset)
+
+
 def _scaled(opened: OpenedModel, anatomy: Anatomy, residual: torch.Tensor, logits: torch.Tensor) -> Anatomy | None:
     """Return `anatomy` with the factor by which its readout gives `logits`, None when there is no such factor."""
     try:
-        plain = read_out(opened.model, anatomy.with_(logit_scale=1.0, logit_softcap=0.0), residual).float()
-    except (RuntimeError, TypeError):  # a module of the readout takes something else
+        bare = anatomy.with_(logit_scale=1.0, logit_softcap=0.0, logit_offset="")
+        plain = read_out(opened.model, bare, residual).float()
+    except (RuntimeError, TypeError, AttributeError, ValueError):  # a module of the readout takes something else
         return None
     if plain.shape != logits.shape:
         return None
     wanted, cap = logits.float(), anatomy.logit_softcap
     if cap:
         wanted = torch.atanh((wanted / cap).clamp(-1 + 1e-6, 1 - 1e-6)) * cap
+    if anatomy.logit_offset:
+        wanted = wanted - tensor_at(opened.model, anatomy.logit_offset).reshape(-1).float()
     scale = float((plain * wanted).sum() / plain.square().sum())
     scaled = anatomy.with_(logit_scale=1.0 if abs(scale - 1) < 1e-3 else scale)
     return scaled if _close(read_out(opened.model, scaled, residual), logits) else None
@@ -172,7 +205,9 @@ def _heads_add_up(opened: OpenedModel, block: Block, call: tuple[Any, Any] | Non
         return False
     mixed, output = call
     projection = opened.model.get_submodule(block.output_projection)
-    if mixed is None or mixed.shape[-1] != block.n_heads * block.head_dim:
+    if not isinstance(mixed, torch.Tensor) or not isinstance(output, torch.Tensor):
+        return False
+    if mixed.shape[-1] != block.n_heads * block.head_dim:
         return False
     total = torch.zeros_like(output, dtype=torch.float32)
     weight = output_weight(projection).float()

@@ -21,6 +21,8 @@ class ModelReference:
         ``"auto"``, ``"eager"``, ``"sdpa"``, ...; attention weights exist only with ``"eager"``.
     quantisation
         ``"none"``, or how the weights are kept in fewer bits: a name of `core_hooks.model.quantisation`.
+    parts
+        Parts of the model named by hand, as (part, path) pairs; see `core_hooks.model.anatomy_correction`.
     trust_code
         The person agreed to run Python code that comes with the model.
     """
@@ -31,6 +33,7 @@ class ModelReference:
     attention: str = "auto"
     trust_code: bool = False
     quantisation: str = "none"
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def _opening(workspace: Workspace) -> ScriptCell:
         options = [repr(reference.source), f"device={reference.device!r}", f"dtype={reference.dtype!r}"]
         options += [f"attention={reference.attention!r}"] if reference.attention != "auto" else []
         options += [f"quantisation={reference.quantisation!r}"] if reference.quantisation != "none" else []
+        options += [f"parts={reference.parts!r}"] if reference.parts else []
         options += ["trust_code=True"] if reference.trust_code else []
         lines = [f"opened = open_model(ModelReference({', '.join(options)}))"]
     return ScriptCell("Open the model", frozenset(imports), tuple(lines))

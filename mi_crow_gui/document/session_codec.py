@@ -71,6 +71,7 @@ def _model(reader: _Reader) -> ModelReference:
         attention=reader.text("attention", "auto"),
         trust_code=reader.flag("trust_code", False),
         quantisation=reader.text("quantisation", "none"),
+        parts=reader.options("parts"),
     )
 
 
@@ -118,8 +119,8 @@ def _plot(reader: _Reader) -> PlotSpec:
 
 def _record_to_data(record: Any) -> dict[str, Any]:
     data = {field.name: getattr(record, field.name) for field in fields(record)}
-    if "options" in data:
-        data["options"] = dict(data["options"])
+    for name in {"options", "parts"} & data.keys():
+        data[name] = dict(data[name])
     return data
 
 

@@ -200,6 +200,11 @@ def anatomy_of(opened: OpenedModel) -> Anatomy:
     return known
 
 
+def forget_anatomy(opened: OpenedModel) -> None:
+    """Find the parts anew when they are next asked for: some were named by hand since."""
+    _anatomies.pop(opened.model, None)
+
+
 def _residuals(opened: OpenedModel, anatomy: Anatomy, request: AnalysisRequest, cancel: threading.Event) -> Residuals:
     with HookRun(number=request.run, cancel=cancel):
         return capture_residuals(opened, anatomy, _tokens(request))

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core_hooks.capture.record import CaptureRecord
+    from core_hooks.model.anatomy import Anatomy
     from core_hooks.model.records import ModuleTree
     from core_hooks.model.reference import ModelReference, ModelSummary
     from core_hooks.model.tokens import Candidate, GenerationSettings, TokenSequence, TokenStep
@@ -153,12 +154,14 @@ class OpenedModel:
     """A model that is ready, as the GUI knows it.
 
     `notes` are sentences about what it lacks; with `has_examples` an empty prompt runs it on its example inputs.
+    `found` are its parts before any of them is named by hand.
     """
 
     summary: ModelSummary
     tree: ModuleTree
     notes: tuple[str, ...] = ()
     has_examples: bool = False
+    found: Anatomy | None = None
 
 
 @dataclass(frozen=True, slots=True)

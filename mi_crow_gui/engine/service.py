@@ -156,6 +156,12 @@ class ModelService(QObject):
         """What the parts of the open model are, if one is open."""
         return self._anatomy
 
+    def take_anatomy(self, reference: ModelReference, anatomy: Anatomy) -> None:
+        """Parts of the open model were named by hand, which its reference says now."""
+        if self._model is not None:
+            self._model = replace(self._model, summary=replace(self._model.summary, reference=reference))
+            self._anatomy = anatomy
+
     @property
     def takes_runs(self) -> bool:
         """True when `start` begins a run: the model is ready, or only computes something to look at."""

@@ -304,13 +304,15 @@ class ModelWorker(QObject):
         previous, self._model = self._model, model
         self.archive.clear()
         self._measures, self._shapes_seen = None, False
-        anatomy = discover(model)
+        found = discover(model.model)
+        anatomy = discover(model) if model.summary.reference.parts else found
         kinds = part_names(model.tree, anatomy)
         self._attachments.set_model(model.model, tuple(kinds), kinds, model.tokenizer)
         if previous is not None:
             previous.close()
         self.anatomyKnown.emit(anatomy)
-        self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, model.example_inputs is not None))
+        has_examples = model.example_inputs is not None
+        self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, has_examples, found))
 
     def _known_kinds(self) -> HookKinds:
         from core_hooks.hooks.kinds import load

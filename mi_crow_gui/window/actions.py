@@ -198,6 +198,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Look for hooks left on the model", words="hooks leak verify",
     ),
     ActionSpec(
+        "nameParts", "&Name the parts…", "name-parts", "&Model", 2,
+        "Say which modules are blocks, attention, MLP, final norm and unembedding", enabled=False,
+        words="anatomy heads lens correct architecture",
+    ),
+    ActionSpec(
         "verifyWeights", "&Verify the weights", "verify-weights", "&Model", 2,
         "Read the files of the open model and look for damage", enabled=False, words="checksum sha256 nan damaged file",
     ),

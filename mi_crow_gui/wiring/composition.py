@@ -20,6 +20,7 @@ from mi_crow_gui.state.settings import Settings
 from mi_crow_gui.state.store import DocumentStore
 from mi_crow_gui.window.main_window import MainWindow
 from mi_crow_gui.window.theme import apply_theme
+from mi_crow_gui.wiring.anatomy_wiring import AnatomyWiring
 from mi_crow_gui.wiring.capture_wiring import CaptureWiring
 from mi_crow_gui.wiring.corpus_wiring import CorpusWiring
 from mi_crow_gui.wiring.device_wiring import DeviceWiring
@@ -84,6 +85,7 @@ class Composition(QObject):
         self._hooks = HooksWiring(parts)
         self._map = MapWiring(parts)
         self._weights = WeightsWiring(parts)
+        self._anatomy = AnatomyWiring(parts)
         self._run = RunWiring(parts)
         self._tokens = TokenWiring(parts)
         self._prompts = PromptsWiring(parts)

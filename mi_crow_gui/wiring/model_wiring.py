@@ -145,7 +145,8 @@ class ModelWiring(QObject):
             return
         # Consent is given to code, not kept with a name: it makes no other model of it.
         open_now = opened.summary.reference if opened is not None else None
-        if open_now is not None and replace(open_now, trust_code=wanted.trust_code) == wanted:
+        # Nor do the names that its parts are given.
+        if open_now is not None and replace(open_now, trust_code=wanted.trust_code, parts=wanted.parts) == wanted:
             return
         if wanted != self._wanted:
             self.open(wanted)

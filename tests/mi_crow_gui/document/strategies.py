@@ -23,6 +23,7 @@ models = st.none() | st.builds(
     device=st.sampled_from(["cpu", "cuda:0"]),
     trust_code=st.booleans(),
     quantisation=st.sampled_from(["none", "bitsandbytes-4bit"]),
+    parts=st.sampled_from([(), (("blocks", "net.layers"), ("heads", "8"), ("mlp", ""))]),
 )
 settings = st.builds(
     GenerationSettings,

@@ -35,7 +35,9 @@ def run(script: str, folder: Path) -> str:
 
 
 def test_choices_made_before_opening_are_in_the_script() -> None:
-    reference = ModelReference("folder", "auto", "float16", "eager", quantisation="bitsandbytes-4bit")
+    reference = ModelReference(
+        "folder", "auto", "float16", "eager", quantisation="bitsandbytes-4bit", parts=(("mlp", "feed"),)
+    )
     script = to_python(Workspace(model=reference))
     made = re.search(r"open_model\((ModelReference\(.*\))\)\n", script)
     assert made is not None
