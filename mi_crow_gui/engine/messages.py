@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -254,7 +255,11 @@ class RunOutcome:
 
     @property
     def loss(self) -> float | None:
-        """Mean loss over the tokens of all prompts in nats a token; None where none has any."""
-        known = [one.losses[1:] for one in self.prompts if len(one.losses) > 1]
-        count = sum(map(len, known))
-        return sum(float(losses.mean()) * (len(losses) / count) for losses in known) if count else None
+        """Mean loss over the tokens of all prompts in nats a token; None where none has any.
+
+        An encoder, or a decoder beside one, gives no token a loss: NaN for each.
+        """
+        means = [(len(one.losses) - 1, float(one.losses[1:].mean())) for one in self.prompts if len(one.losses) > 1]
+        known = [(tokens, mean) for tokens, mean in means if not math.isnan(mean)]
+        count = sum(tokens for tokens, _ in known)
+        return sum(mean * (tokens / count) for tokens, mean in known) if count else None

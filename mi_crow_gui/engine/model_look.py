@@ -102,7 +102,7 @@ def choices() -> OpeningChoices:
         Choice("flash_attention_2", "flash_attention_2: for long texts in 16 bit", flash),
     )
     quantised = (Choice(entry.name, entry.words, entry.lacking()) for entry in QUANTISATIONS)
-    return OpeningChoices(attentions, (Choice(NONE, "None: as the numbers say"), *quantised))
+    return OpeningChoices(attentions, (Choice(NONE, "None: all numbers as chosen above"), *quantised))
 
 
 def _look(reference: ModelReference) -> ModelLook:

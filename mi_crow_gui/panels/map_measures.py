@@ -58,7 +58,7 @@ MEASURES = {
     "norm": MapMeasure("L2 norm", "The L2 norm of the newest token's values; colours are spread by its logarithm"),
     "zeros": MapMeasure("Zeros", "The share of the newest token's values that is exactly zero", is_share=True),
     "change": MapMeasure(
-        "Change",
+        "Relative change",
         "How far the newest token's values are from those of the step before, or of the run before, over the norm of "
         "those; colours are spread by its logarithm",
     ),

@@ -40,7 +40,7 @@ _DTYPES = (
 )
 # Until the model thread has looked what is installed.
 _ATTENTIONS = (("auto", "The model's own choice"),)
-_QUANTISATIONS = (("none", "None: as the numbers say"),)
+_QUANTISATIONS = (("none", "None: all numbers as chosen above"),)
 
 # A name is looked at once nobody has typed for so long.
 _PAUSE_MS = 250
@@ -206,7 +206,7 @@ def _fill(box: QComboBox, entries: Sequence[tuple[str, str, str]], chosen: str) 
     box.blockSignals(True)
     box.clear()
     for value, words, lacking in entries:
-        box.addItem(f"{words} ({lacking.partition(';')[0]})" if lacking else words, value)
+        box.addItem(f"{words}: {lacking.partition(';')[0]}" if lacking else words, value)
         if lacking:
             at = box.count() - 1
             box.setItemData(at, lacking, Qt.ItemDataRole.ToolTipRole)

@@ -54,7 +54,7 @@ class OddModel(PreTrainedModel):
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
-    made = {name: save_folder(root / name, name) for name in ("bert", "t5", "vit", "llama")}
+    made = {name: save_folder(root / name, name) for name in ("bert", "t5", "vit", "llama", "mixtral", "mamba")}
     made["ids"] = save_folder(root / "ids", "gpt2", tokenizer=False)
     return made
 

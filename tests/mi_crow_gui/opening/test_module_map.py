@@ -112,7 +112,7 @@ def test_the_measure_is_chosen_in_the_header_and_the_legend_says_its_range_and_u
     assert second is not None
     before, now = first[0, -1].astype(np.float64), second[0, -1].astype(np.float64)
     change = np.linalg.norm(now - before) / np.linalg.norm(before)
-    assert f"Change: {change:.4g}" in module_map.description(SITE)
+    assert f"Relative change: {change:.4g}" in module_map.description(SITE)
     assert module_map.colour_of(SITE) is not None
     choose.setCurrentIndex(choose.findData("zeros"))
     zeros = driver.window.latest(other)
