@@ -136,11 +136,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "nextPrompt", "Next prompt of the &batch", "next-prompt", "&Model", 0,
-        "Let every plot be about the next prompt",        ("Alt+Down",), enabled=False, words="batch row select",
+        "Let every plot be about the next prompt", ("Ctrl+Alt+Down",), enabled=False, words="batch row select",
     ),
     ActionSpec(
         "previousPrompt", "Previous pr&ompt of the batch", "previous-prompt", "&Model", 0,
-        "Let every plot be about the prompt before", ("Alt+Up",), enabled=False, words="batch row select",
+        "Let every plot be about the prompt before", ("Ctrl+Alt+Up",), enabled=False, words="batch row select",
     ),
     ActionSpec(
         "stop", "&Stop", "stop", "&Model", 0, "Stop what is running or loading", ("Esc",), enabled=False,
