@@ -49,6 +49,15 @@ def test_one_action_takes_every_head_out_of_the_prompts_run(lab: Lab, plain: Pla
     assert (scale.low, scale.diverging) == (-scale.high, True)
 
 
+def test_its_menu_offers_no_runs_to_choose_from(lab: Lab, repeated_prompt: str) -> None:
+    lab.driver.prompt(repeated_prompt)
+    panel = lab.act("ablate", "ablation")
+    lab.shown(panel)
+    panel._menu.aboutToShow.emit()
+    entries = [action.text() for action in panel._menu.actions() if not action.isSeparator()]
+    assert entries == ["Scale", "Copy as image", "Export…"]
+
+
 def test_the_header_asks_for_something_else_and_says_that_the_map_is_not_it_yet(
     lab: Lab, plain: PlainModel, repeated_prompt: str
 ) -> None:
