@@ -20,6 +20,7 @@ from core_hooks.capture.reader import open_capture
 from core_hooks.capture.verify import verify_capture
 from core_hooks.hooks import FunctionController
 from core_hooks.model.opened import OpenedModel
+from core_hooks.model.opening import open_model
 from core_hooks.model.reference import ModelReference
 from core_hooks.model.summary import summarise
 from core_hooks.model.tree import build_tree
@@ -393,3 +394,23 @@ def test_wide_and_narrow_shards_hold_the_same_rows(
     monkeypatch.setattr(corpus_writer, "_GATHERED", 0)
     CaptureJob(tiny, settings(tmp_path, out=tmp_path / "direct")).run()
     assert same_files(tmp_path / "out", tmp_path / "direct")
+
+
+def test_a_model_spread_over_several_places_is_captured_like_one_in_one_place(
+    tmp_path: Path, model_folder: Path, tiny: OpenedModel
+) -> None:
+    """A stand-in for several GPUs: accelerate moves each part to where it computes and its inputs after it."""
+    from accelerate import dispatch_model
+
+    CaptureJob(tiny, settings(tmp_path)).run()
+    spread = open_model(ModelReference(str(model_folder)))
+    here = ("transformer.wte", "transformer.wpe", "transformer.drop", "transformer.h.0", "transformer.ln_f", "lm_head")
+    places = {**dict.fromkeys(here, "cpu"), "transformer.h.1": "disk", "transformer.h.2": "disk"}
+    dispatch_model(spread.model, places, main_device="cpu", offload_dir=str(tmp_path / "elsewhere"), force_hooks=True)
+    try:
+        CaptureJob(spread, settings(tmp_path, out=tmp_path / "spread")).run()
+    finally:
+        spread.close()
+    with open_capture(tmp_path / "out") as one, open_capture(tmp_path / "spread") as other:
+        for site in SITES:
+            np.testing.assert_array_equal(other.read(site, 0, other.rows), one.read(site, 0, one.rows))
