@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 VOCABULARY = "vocabulary.safetensors"
 STATISTICS = "statistics.safetensors"
-_GATHERED = 128 << 20  # bytes of a shard that are put in order in memory before they are written
+GATHERED = 128 << 20  # bytes of a shard that are put in order in memory before they are written
 _RESERVED = ("rows.", "texts.", "statistics.")
 
 
@@ -120,7 +120,7 @@ class CorpusWriter:
                 self._shard.write(name, values)
         except OSError as error:
             raise self._refused(error) from error
-        gather = plan.rows * sum(site.row_bytes for site in self._sites) <= _GATHERED
+        gather = plan.rows * sum(site.row_bytes for site in self._sites) <= GATHERED
         self._sinks = {
             site.site: RowSink(self._shard, site.tensor, (plan.rows, site.channels), site.stored_dtype, gather=gather)
             for site in self._sites

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from typing import TYPE_CHECKING
@@ -44,6 +45,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, so that they survive power loss with what is put in them.
+
+    Raises
+    ------
+    OSError
+        When the system refuses.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in reversed(missing):
+        # Who may write to a folder may still not be allowed to read it, and only what is read can be synced.
+        with contextlib.suppress(PermissionError):
+            sync_folder(place.parent)
 
 
 def checksum(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_hooks.capture.batching import batches
+from core_hooks.capture.corpus_writer import GATHERED
 from core_hooks.capture.index import CaptureError
 from core_hooks.capture.job_settings import JobEstimate
 from core_hooks.hooks.errors import RunCancelled
@@ -34,6 +35,7 @@ def estimate_job(
     forward: CorpusForward,
     settings: JobSettings,
     context: int,
+    shard_rows: Callable[[int], int],
     cancel: threading.Event,
 ) -> JobEstimate:
     """Tokenise a sample of a corpus of the given size, and time the batch of its middle length.
@@ -69,12 +71,16 @@ def estimate_job(
     started = time.perf_counter()
     forward.rows(np.concatenate(group), np.array([len(window) for window in group]))
     seconds = (time.perf_counter() - started) / sum(map(len, group)) * tokens
+    held = _BATCHES_HELD * settings.batch_tokens * (row_bytes + sum(4 * site.channels for site in sites))
+    shard = shard_rows(row_bytes) * row_bytes
+    if shard <= GATHERED:
+        held += 2 * shard  # one that is filled and one that is being written
     return JobEstimate(
         texts=full,
         tokens=tokens,
         disk=tokens * (row_bytes + _ROW_TABLES) + size.nbytes,
         free_disk=_free_disk(settings.out),
-        memory=_BATCHES_HELD * settings.batch_tokens * (row_bytes + sum(4 * site.channels for site in sites)),
+        memory=held,
         seconds=seconds,
     )
 

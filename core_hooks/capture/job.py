@@ -12,7 +12,7 @@ from core_hooks.capture.batching import batches
 from core_hooks.capture.corpus import Corpus
 from core_hooks.capture.corpus_forward import CorpusForward
 from core_hooks.capture.corpus_writer import VOCABULARY, CorpusSite, CorpusWriter, write_vocabulary
-from core_hooks.capture.durable import TEMPORARY
+from core_hooks.capture.durable import TEMPORARY, make_folder
 from core_hooks.capture.estimate import estimate_job
 from core_hooks.capture.folder_lock import LOCK, FolderLock
 from core_hooks.capture.index import FORMAT, INDEX, VERSION, CaptureError, CaptureIndex, read_index, write_index
@@ -24,10 +24,11 @@ from core_hooks.capture.threads import ReadAhead, WriteBehind
 from core_hooks.capture.tokenizing import tokenizer_of, vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from core_hooks.capture.corpus import CorpusSize
+    from core_hooks.capture.ray_engine import RayEngine
     from core_hooks.hooks.hook import Hook
     from core_hooks.model.opened import OpenedModel
 
@@ -59,6 +60,8 @@ class CaptureJob:
         Once set, the job ends as after `cancel`.
     going
         While it is not set, the job is paused.
+    engine
+        Computes the shards elsewhere; without one they are computed by `opened`.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class CaptureJob:
         acting: Sequence[str] = (),
         cancel: threading.Event | None = None,
         going: threading.Event | None = None,
+        engine: RayEngine | None = None,
     ) -> None:
         if not settings.sites:
             raise CaptureError("There is nothing to capture: choose a layer.")
@@ -95,6 +99,9 @@ class CaptureJob:
         if limit and self._context > limit:
             raise CaptureError(f"The model's context holds {limit:,} tokens; {self._context:,} are too many.")
         self._size: CorpusSize | None = None
+        if engine is not None and (self._controllers or acting):
+            raise CaptureError("Controllers act only where the model is; use the local engine, or take them off.")
+        self._engine = engine
         self._acting = sorted({*self._controllers, *acting})
         self._cancel = cancel or threading.Event()
         self._going = going or threading.Event()
@@ -126,7 +133,14 @@ class CaptureJob:
         """
         with self._forward() as forward:
             return estimate_job(
-                self._corpus, self._measured(), self._tokenize, forward, self.settings, self._context, self._cancel
+                self._corpus,
+                self._measured(),
+                self._tokenize,
+                forward,
+                self.settings,
+                self._context,
+                self._shard_rows,
+                self._cancel,
             )
 
     def run(self, on_progress: Report | None = None, *, resume: bool = False) -> JobResult:
@@ -151,7 +165,7 @@ class CaptureJob:
             return _result("finished", folder, found)
         size = self._measured()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise CaptureError(f"'{folder}' can't be made: {error.strerror or error}.") from error
         with FolderLock(folder):
@@ -194,12 +208,16 @@ class CaptureJob:
         with ExitStack() as stack:
             stack.callback(writer.close)
             behind = stack.enter_context(WriteBehind())
-            for plan in stack.enter_context(ReadAhead(plans)):
-                behind.put(lambda plan=plan: writer.begin(plan))  # type: ignore[misc]
-                if not self._run_shard(forward, plan, writer, behind, pace):
-                    break
-                forward.check_controllers()
-                behind.put(writer.end)
+            ahead = stack.enter_context(ReadAhead(plans))
+            if self._engine is not None:
+                self._write_shards(self._engine, ahead, writer, behind, pace)
+            else:
+                for plan in ahead:
+                    behind.put(lambda plan=plan: writer.begin(plan))  # type: ignore[misc]
+                    if not self._run_shard(forward, plan, writer, behind, pace):
+                        break
+                    forward.check_controllers()
+                    behind.put(writer.end)
             if not self._cancel.is_set():
                 behind.flush()
                 return _result("finished", folder, writer.finish())
@@ -212,11 +230,7 @@ class CaptureJob:
         lengths = plan.lengths
         pace.begin_shard(plan)
         for batch in batches(lengths, self.settings.batch_tokens, same_length=not forward.pads):
-            if not self._going.is_set():
-                pace.stop()
-                while not self._going.wait(_LOOK) and not self._cancel.is_set():
-                    pass
-                pace.start()
+            self._wait_while_paused(pace)
             if self._cancel.is_set():
                 return False
             rows = plan.rows_of(batch)
@@ -226,6 +240,28 @@ class CaptureJob:
             behind.put(lambda rows=rows, arrived=arrived: writer.write(rows, *arrived()))  # type: ignore[misc]
             pace.add(len(rows))
         return True
+
+    def _write_shards(
+        self, engine: RayEngine, plans: Iterable[ShardPlan], writer: CorpusWriter, behind: WriteBehind, pace: Pace
+    ) -> None:
+        """Write the shards that an engine computes, until they end or the job is cancelled."""
+        for plan, found in engine.shards(plans, self.settings, self._cancel):
+            self._wait_while_paused(pace)
+            if self._cancel.is_set():
+                return
+            pace.begin_shard(plan)
+            behind.put(lambda plan=plan: writer.begin(plan))  # type: ignore[misc]
+            for rows, values in found:
+                behind.put(lambda rows=rows, values=values: writer.write(rows, values))  # type: ignore[misc]
+            behind.put(writer.end)
+            pace.add(plan.rows)
+
+    def _wait_while_paused(self, pace: Pace) -> None:
+        if not self._going.is_set():
+            pace.stop()
+            while not self._going.wait(_LOOK) and not self._cancel.is_set():
+                pass
+            pace.start()
 
     def _first_token(self) -> int:
         for text in self._corpus.texts():
@@ -269,10 +305,13 @@ class CaptureJob:
             raise CaptureError(f"'{folder}' can't be written: {error.strerror or error}.") from error
         return index
 
+    def _shard_rows(self, row_bytes: int) -> int:
+        """Tokens of a shard."""
+        return min(max(_SHARD_BATCHES * self.settings.batch_tokens, _SHARD_BYTES // row_bytes), _SHARD_ROWS)
+
     def _new_index(self, sites: Sequence[CorpusSite]) -> CaptureIndex:
         settings = self.settings
         row_bytes = sum(site.row_bytes for site in sites)
-        rows = max(_SHARD_BATCHES * settings.batch_tokens, _SHARD_BYTES // row_bytes)
         return CaptureIndex(
             format=FORMAT,
             version=VERSION,
@@ -286,7 +325,7 @@ class CaptureJob:
             settings={
                 "batch_tokens": settings.batch_tokens,
                 "context": self._context,
-                "shard_rows": min(rows, _SHARD_ROWS),
+                "shard_rows": self._shard_rows(row_bytes),
                 "controllers": self._acting,
             },
             kind="corpus",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,15 +11,15 @@ import torch
 
 from core_hooks.capture.corpus import CorpusText
 from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter
-from core_hooks.capture.durable import TEMPORARY
+from core_hooks.capture.durable import TEMPORARY, make_folder
 from core_hooks.capture.folder_lock import LOCK, FolderLock
 from core_hooks.capture.index import FORMAT, VERSION, CaptureError, CaptureIndex, write_index
+from core_hooks.capture.local_store import LocalStore
 from core_hooks.capture.row_detector import as_numpy
 from core_hooks.capture.shard_plan import Place, ShardPlan, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from core_hooks.capture.store import LayerTensors, Store
 
@@ -49,7 +50,7 @@ def capture_from_store(store: Store, run_id: str, folder: Path) -> CaptureIndex:
         raise CaptureError(f"Run '{run_id}' of '{store.base_path}' holds no batches of activations.")
     if folder.exists() and any(e.name != LOCK and not e.name.endswith(TEMPORARY) for e in folder.iterdir()):
         raise CaptureError(f"'{folder}' exists already; choose another folder for the capture.")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     sites = [_site(layer, values) for layer, values in _activations(first, run_id).items()]
     meta = store.get_run_metadata(run_id)
     index = CaptureIndex(
@@ -79,6 +80,29 @@ def capture_from_store(store: Store, run_id: str, folder: Path) -> CaptureIndex:
             return writer.finish()
         finally:
             writer.close()
+
+
+def store_runs(folder: Path) -> list[str]:
+    """The runs of the `LocalStore` in a folder, by name; CaptureError when there is none."""
+    runs = Path(folder) / LocalStore().runs_prefix
+    try:
+        found = sorted(entry.name for entry in runs.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise CaptureError(f"'{folder}' is no store: it has no folder '{runs.name}' that can be read.") from error
+    if not found:
+        raise CaptureError(f"The store '{folder}' holds no run.")
+    return found
+
+
+def convert_run(folder: Path, run_id: str, out: Path) -> CaptureIndex:
+    """`capture_from_store` for the `LocalStore` in a folder; CaptureError for whatever is wrong with its files too."""
+    if run_id not in store_runs(folder):
+        raise CaptureError(f"The store '{folder}' has no run '{run_id}'; it has {', '.join(store_runs(folder)[:8])}.")
+    try:
+        return capture_from_store(LocalStore(folder), run_id, out)
+    except (OSError, ValueError, KeyError) as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise CaptureError(f"Run '{run_id}' of '{folder}' can't be read: {said}.") from error
 
 
 def _write_batch(

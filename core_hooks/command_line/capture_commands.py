@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from core_hooks.model.quantisation import NAMES, NONE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from core_hooks.capture.job import CaptureJob
     from core_hooks.capture.job_settings import JobEstimate, JobProgress, JobSettings
+    from core_hooks.capture.ray_engine import RayEngine
     from core_hooks.capture.reader import Capture
+    from core_hooks.model.reference import ModelReference
 
 INTERRUPTED = 130
 
@@ -39,7 +42,9 @@ def add_parser(commands: Any) -> None:
     capture.add_argument("--encoding", default="utf-8", metavar="E", help="of text files")
     capture.add_argument("--resume", action="store_true", help="go on with the capture in DIR, or begin it")
     capture.add_argument("--estimate", action="store_true", help="say what it would take, and end")
-    capture.add_argument("--engine", default="local", choices=("local",), help="where it runs")
+    capture.add_argument("--engine", default="local", choices=("local", "ray"), help="where it runs")
+    capture.add_argument("--workers", type=_count, default=0, metavar="N", help="of the engine ray; 0: one a device")
+    capture.add_argument("--ray-address", default="", metavar="A", help="of a Ray cluster that runs")
     capture.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda:0, mps or auto")
     capture.add_argument(
         "--model-dtype", default="auto", choices=stored, metavar="T", help="what the model computes in"
@@ -49,6 +54,12 @@ def add_parser(commands: Any) -> None:
     capture.add_argument("--trust-code", action="store_true", help="run Python code that comes with the model")
     capture.set_defaults(handler=run_capture)
 
+    convert = commands.add_parser("convert", help="make a capture from a run of a LocalStore")
+    convert.add_argument("store", metavar="STORE", help="folder of the store")
+    convert.add_argument("--run", metavar="R", default="", help="which run; may be left out where there is one")
+    convert.add_argument("--out", required=True, metavar="DIR", help="new folder of the capture")
+    convert.add_argument("--json", action="store_true", help="print JSON")
+    convert.set_defaults(handler=run_convert)
     show = commands.add_parser("show", help="what a capture holds; needs no model")
     show.add_argument("--site", metavar="S", help="statistics of the channels of a site")
     show.add_argument("--channel", type=_count, metavar="N", help="the card of one channel of the site")
@@ -87,17 +98,15 @@ def run_capture(arguments: argparse.Namespace) -> int:
     from core_hooks.model.reference import ModelReference
 
     progress = Progress()
-    opened = open_model(
-        ModelReference(
-            arguments.model,
-            arguments.device,
-            arguments.model_dtype,
-            arguments.attention,
-            arguments.trust_code,
-            arguments.quantise,
-        ),
-        on_progress=progress,
+    reference = ModelReference(
+        arguments.model,
+        arguments.device,
+        arguments.model_dtype,
+        arguments.attention,
+        arguments.trust_code,
+        arguments.quantise,
     )
+    opened = open_model(reference, on_progress=progress)
     progress.end()
     settings = JobSettings(
         out=Path(arguments.out),
@@ -110,7 +119,31 @@ def run_capture(arguments: argparse.Namespace) -> int:
         label=arguments.label,
         encoding=arguments.encoding,
     )
-    job = CaptureJob(opened, settings)
+    with _engine(arguments, reference) as engine:
+        return _run_job(CaptureJob(opened, settings, engine=engine), arguments)
+
+
+@contextmanager
+def _engine(arguments: argparse.Namespace, reference: ModelReference) -> Iterator[RayEngine | None]:
+    """What computes the shards elsewhere, None for this process."""
+    if arguments.engine == "local" or arguments.estimate:
+        yield None
+        return
+    import torch
+
+    from core_hooks.capture.ray_engine import RayEngine
+
+    engine = RayEngine(
+        reference, workers=arguments.workers, threads=torch.get_num_threads(), address=arguments.ray_address
+    )
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _run_job(job: CaptureJob, arguments: argparse.Namespace) -> int:
+    settings = job.settings
     begun = arguments.resume and (settings.out / "capture.json").exists()
     if arguments.estimate or not begun:
         needs = job.estimate()
@@ -147,6 +180,22 @@ def run_capture(arguments: argparse.Namespace) -> int:
     if result.state == "cancelled":
         sys.stderr.write("core-hooks: interrupted; the same command with --resume goes on\n")
         return INTERRUPTED
+    return 0
+
+
+def run_convert(arguments: argparse.Namespace) -> int:
+    """Make a capture from a run of a store; CommandError when it must be said which."""
+    from core_hooks.capture.store_conversion import convert_run, store_runs
+
+    store, out = Path(arguments.store), Path(arguments.out)
+    runs = store_runs(store)
+    if not arguments.run and len(runs) > 1:
+        raise CommandError(f"The store holds {len(runs)} runs; name one with --run: {', '.join(runs[:8])}.")
+    index = convert_run(store, arguments.run or runs[0], out)
+    if arguments.json:
+        print_json({"folder": str(out), "texts": index.texts, "tokens": index.rows})
+    else:
+        print(f"{index.texts:,} texts, {index.rows:,} tokens in {out}")
     return 0
 
 

@@ -93,6 +93,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
         words="dataset texts activations job batch jsonl csv parquet store save estimate resume",
     ),
     ActionSpec(
+        "captureFromStore", "Capture from a s&tore…", "captures", "&File", 1,
+        "Make a capture of the activations that a program saved with LocalStore", words="convert mi_crow import runs",
+    ),
+    ActionSpec(
         "exportPlot", "E&xport plot…", "export-plot", "&File", 1, "Save the current plot as a picture or its numbers",
         ("Ctrl+Shift+E",), enabled=False, words="image png svg csv save",
     ),

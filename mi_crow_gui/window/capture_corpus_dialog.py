@@ -279,4 +279,4 @@ def finished_words(texts: int, tokens: int, nbytes: int) -> str:
 
 
 def _time(seconds: float) -> str:
-    return duration(round(seconds)) if seconds >= 1 else "a second"
+    return duration(round(seconds)) if seconds >= 60 else f"{max(1, round(seconds))} s"

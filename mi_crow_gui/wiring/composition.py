@@ -40,6 +40,7 @@ from mi_crow_gui.wiring.recent import show_recent
 from mi_crow_gui.wiring.run_wiring import RunWiring
 from mi_crow_gui.wiring.session_wiring import SessionWiring
 from mi_crow_gui.wiring.startup import FirstPaint, load_plots
+from mi_crow_gui.wiring.store_wiring import StoreWiring
 from mi_crow_gui.wiring.token_wiring import TokenWiring
 from mi_crow_gui.wiring.view_wiring import ViewWiring
 from mi_crow_gui.wiring.weights_wiring import WeightsWiring
@@ -96,6 +97,7 @@ class Composition(QObject):
         self._kinds = KindsWiring(parts)
         self._captures = CaptureWiring(parts)
         self._corpus = CorpusWiring(parts, self._captures)
+        self._stores = StoreWiring(parts, self._captures)
         self._autosave = Autosave(store, parent=self)
         self._autosave.failed.connect(window.status.set_message)
         self._session = SessionWiring(parts, self._autosave)

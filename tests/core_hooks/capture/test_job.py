@@ -391,7 +391,7 @@ def test_wide_and_narrow_shards_hold_the_same_rows(
     from core_hooks.capture import corpus_writer
 
     CaptureJob(tiny, settings(tmp_path)).run()
-    monkeypatch.setattr(corpus_writer, "_GATHERED", 0)
+    monkeypatch.setattr(corpus_writer, "GATHERED", 0)
     CaptureJob(tiny, settings(tmp_path, out=tmp_path / "direct")).run()
     assert same_files(tmp_path / "out", tmp_path / "direct")
 

@@ -60,3 +60,26 @@ def test_a_run_without_activations_is_one_sentence(tmp_path: Path) -> None:
     fill(store, True)
     with pytest.raises(CaptureError, match="exists already"):
         capture_from_store(LocalStore(tmp_path / "store"), "run", tmp_path / "c")
+
+
+def test_the_command_makes_a_capture_and_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from core_hooks.cli import main
+
+    store = LocalStore(tmp_path / "store")
+    fill(store, False)
+    assert main(["convert", str(tmp_path / "store"), "--out", str(tmp_path / "c")]) == 0
+    assert "6 texts, 18 tokens" in capsys.readouterr().out
+    with open_capture(tmp_path / "c") as capture:
+        assert capture.rows == 18
+    store.put_run_metadata("other", {})
+    for arguments, words in (
+        ([str(tmp_path / "store")], "name one with --run: other, run"),
+        ([str(tmp_path / "store"), "--run", "nope"], "has no run 'nope'"),
+        ([str(tmp_path / "store"), "--run", "other"], "holds no batches"),
+        ([str(tmp_path / "c")], "is no store"),
+    ):
+        assert main(["convert", *arguments, "--out", str(tmp_path / "d")]) == 1
+        error = capsys.readouterr().err
+        assert words in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "d").exists()
