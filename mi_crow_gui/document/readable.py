@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _LONGEST = 40
 _SIGNS = {" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\N{NO-BREAK SPACE}": "⍽"}
 
 
+# Texts say the same words again and again, and a long one is laid out at once.
+@lru_cache(1 << 16)
 def readable_token(text: str) -> str:
     """A token with its white space and control characters made visible: " the" as "␣the", a line break as "↵"."""
     if not text:

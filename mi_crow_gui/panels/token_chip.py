@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QPen
+from PySide6.QtGui import QColor, QPen
 
 from mi_crow_gui.panels.look import GRID, ink_on, mix, muted
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QColor, QPainter, QPalette
+    from PySide6.QtGui import QPainter, QPalette
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def paint_chip(painter: QPainter, palette: QPalette, box: QRect, chip: Chip) -> 
     painter.setPen(pen)
     painter.setBrush(background)
     painter.drawRoundedRect(box.adjusted(0, 0, -1, -1), 4, 4)
-    ink = ink_on(background)
+    ink = _ink(background.rgb())
     painter.setPen(ink)
     room = box.adjusted(GRID, 0, -GRID, 0)
     label = painter.fontMetrics().elidedText(chip.label, Qt.TextElideMode.ElideRight, room.width() + 1)
@@ -53,6 +54,12 @@ def paint_chip(painter: QPainter, palette: QPalette, box: QRect, chip: Chip) -> 
         painter.setPen(QPen(palette.highlight().color(), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(box.adjusted(-2, -2, 1, 1), 5, 5)
+
+
+# The same few colours for every chip that is painted.
+@lru_cache(1024)
+def _ink(background: int) -> QColor:
+    return ink_on(QColor(background))
 
 
 def paint_padding(painter: QPainter, palette: QPalette, box: QRect, words: str) -> None:

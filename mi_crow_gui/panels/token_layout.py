@@ -43,6 +43,7 @@ class TokenLayout:
         self._texts: list[str] = []
         self._lengths: list[int] = []
         self.labels: list[str] = []
+        self._known: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._boxes)
@@ -66,7 +67,10 @@ class TokenLayout:
         self._texts = texts
         for text in texts[known:]:
             self.labels.append(readable_token(text))
-            self._lengths.append(self._measure(self.labels[-1]) + 2 * GRID)
+            length = self._known.get(text)
+            if length is None:
+                length = self._known[text] = self._measure(self.labels[-1]) + 2 * GRID
+            self._lengths.append(length)
         if max(1, width) != self._width or known == 0:
             self._boxes, self._row_starts, self._width, known = [], [], max(1, width), 0
         for length in self._lengths[known:]:
