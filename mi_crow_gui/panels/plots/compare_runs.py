@@ -153,7 +153,7 @@ class CompareRunsPanel(AnalysisPanel):
         drawing = self._drawing
         if drawing is None:
             return self.title
-        return f"Compare A and B: run {drawing.content.a.run} and run {drawing.content.b.run}"
+        return f"A, run {drawing.content.a.run}, and B, run {drawing.content.b.run}"
 
     def _when_words(self, drawing: RunComparisonDrawing) -> str:
         """The range of what tokens are coloured by: there is no colour bar beside them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,18 @@ def plain() -> PlainModel:
     folder = demo_model_folder()
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     return PlainModel(model, AutoTokenizer.from_pretrained(folder), model.transformer.h)
+
+
+@pytest.fixture(scope="session")
+def smollm() -> PlainModel:
+    """SmolLM2, if it is there; made before any window, which imports transformers on a thread of its own."""
+    folder = os.environ.get("MI_CROW_SMOLLM")
+    if not folder:
+        pytest.skip("MI_CROW_SMOLLM names no model")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return PlainModel(model, AutoTokenizer.from_pretrained(folder), model.model.layers)
 
 
 class Runs:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QAbstractScrollArea, QTableView
@@ -229,14 +228,9 @@ def test_the_comparison_paints_something_in_both_themes(runs: Runs) -> None:
 
 
 @pytest.mark.smollm
-@pytest.mark.skipif("MI_CROW_SMOLLM" not in os.environ, reason="MI_CROW_SMOLLM names no model")
-def test_two_prompts_on_smollm_agree_with_plain_torch(driver: Driver, qtbot: QtBot) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
+def test_two_prompts_on_smollm_agree_with_plain_torch(smollm: PlainModel, driver: Driver, qtbot: QtBot) -> None:
     folder = os.environ["MI_CROW_SMOLLM"]
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    other = PlainModel(model, AutoTokenizer.from_pretrained(folder), model.model.layers)
-    with qtbot.waitSignal(driver.window.service.modelOpened, timeout=60_000):
+    with qtbot.waitSignal(driver.window.service.modelOpened, timeout=90_000):
         driver.window.service.open(ModelReference(folder, dtype="float32"))
     runs = Runs(driver, qtbot)
     texts = ("The capital of France is", "The capital of the old Italy is")
@@ -244,7 +238,7 @@ def test_two_prompts_on_smollm_agree_with_plain_torch(driver: Driver, qtbot: QtB
         runs.run(text)
     driver.act("compareRuns")
     panel = runs.compared()
-    check(panel, other(other.ids(texts[0])), other(other.ids(texts[1])), tolerance=2e-3)
+    check(panel, smollm(smollm.ids(texts[0])), smollm(smollm.ids(texts[1])), tolerance=2e-3)
 
 
 def test_of_two_batches_the_selected_prompts_are_compared(runs: Runs, plain: PlainModel) -> None:

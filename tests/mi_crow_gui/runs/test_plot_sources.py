@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,16 @@ import pytest
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel, QMenu, QPushButton
 
+from core_hooks.model.reference import ModelReference
 from mi_crow_gui.document.session_codec import workspace_from_data, workspace_to_data
 from mi_crow_gui.wiring.composition import Composition
 from tests.mi_crow_gui.runs.conftest import FIRST, SECOND, PlainModel, Runs
 
 if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
     from mi_crow_gui.panels.plots.base import PlotPanel
+    from tests.mi_crow_gui.driver import Driver
 
 SITE = "transformer.h.2"
 # Positions of FIRST and SECOND that answer to each other.
@@ -238,3 +243,27 @@ def test_both_sides_follow_a_new_run_and_can_be_undone(runs: Runs) -> None:
     drawing = shown(runs, panel, "before, after · run 2")
     assert drawing.counts.sum() == drawing.other.sum()
     assert runs.window.findChild(QAction, "undo").isEnabled()
+
+
+@pytest.mark.smollm
+def test_the_difference_of_two_runs_of_smollm_is_that_of_plain_torch(
+    smollm: PlainModel, driver: Driver, qtbot: QtBot
+) -> None:
+    folder = os.environ["MI_CROW_SMOLLM"]
+    with qtbot.waitSignal(driver.window.service.modelOpened, timeout=90_000):
+        driver.window.service.open(ModelReference(folder, dtype="float32"))
+    runs = Runs(driver, qtbot)
+    driver.window.show_workbench()
+    driver.tick("model.layers.10")
+    texts = ("The capital of France is", "The capital of Italy is")
+    for text, pin in zip(texts, ("pinA", "pinB"), strict=True):
+        runs.run(text)
+        driver.act(pin)
+    panel = only(runs, "heatmap")
+    choose(runs, panel, "B-A")
+    drawing = shown(runs, panel, "B − A · runs 2 − 1")
+    a, b = (smollm(smollm.ids(text)).stream[11].numpy() for text in texts)
+    # Up to the changed word both are the same, to the last bit.
+    assert not drawing.rows.values[:3].any()
+    np.testing.assert_allclose(drawing.rows.values[3:], (b - a)[3:], atol=2e-3)
+    assert np.abs(drawing.rows.values[3:]).max() > 1
