@@ -28,7 +28,8 @@ class PlotKind:
         Name of the analysis (`mi_crow_gui.engine.analyses`) whose result the plot shows in place of a frame; "" for
         frames. The panel is an `AnalysisPanel` then, and `prepare` is given the result. ``"experiment"`` for what is
         computed only when its own button is pressed: the panel is an `ExperimentPanel` then, whose settings
-        `mi_crow_gui.engine.experiments` knows.
+        `mi_crow_gui.engine.experiments` knows. One that begins with ``capture.`` is read from the open capture, and
+        the model is not asked.
     overlay
         ``overlay(first, second, settings) -> drawing`` of two frames of one site over the same rows; None where only
         their difference can be shown.

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.wiring.text_reading import ShownText
 
 RESIDUAL_NORMS = "residual_norms"
+# They are of runs that were made or pinned, and stay what they are whatever else is shown.
+_OF_THEIR_OWN = ("experiment", "compare_runs")
 
 
 class OfflinePlotsWiring(QObject):
@@ -72,6 +74,8 @@ class OfflinePlotsWiring(QObject):
             return
         for panel in self._board.visible_panels():
             if not isinstance(panel, AnalysisPanel) or (not panel.of_run() and self._parts.service.model is not None):
+                continue
+            if self._kinds[panel.kind].analysis in _OF_THEIR_OWN:
                 continue
             if panel.kind == RESIDUAL_NORMS and self._norms is not None:
                 self._draw(panel, self._norms)

@@ -149,6 +149,9 @@ def test_what_needs_the_model_says_so_by_name(offline: Offlines, qtbot: QtBot, s
             return any(words in label.text() for label in panel.findChildren(QLabel))
 
         qtbot.waitUntil(says)
+    panel = offline.only("ablation")
+    offline.click_text(5)
+    assert not any("needs the model stand-in" in label.text() for label in panel.findChildren(QLabel))
 
 
 def test_residual_norms_come_from_the_blocks_that_were_captured(
