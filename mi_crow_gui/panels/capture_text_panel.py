@@ -57,6 +57,7 @@ class CaptureTextPanel(QWidget):
         self._strip.setAccessibleName("Tokens of the text")
         self._strip.tokenSelected.connect(self._on_strip_token_selected)
         self._legend = MeasureLegend(self._strip)
+        self._legend.setObjectName("captureLegend")
         walk = QWidget()
         steps = QHBoxLayout(walk)
         steps.setContentsMargins(0, 0, 0, 0)
@@ -96,7 +97,7 @@ class CaptureTextPanel(QWidget):
     def set_measure(self, name: str, values: Sequence[float] = (), unit: str = "") -> None:
         """Colour the tokens by values of theirs, such as those of a channel; "" takes the colours away."""
         self._strip.set_measure(name, values, unit)
-        self._legend.set_measure(name, unit)
+        self._legend.set_measure("value" if name else "", unit, about=f"of {name}" if name else "")
 
     def select_token(self, position: int) -> None:
         """Select the token at a position of the text; -1 selects none."""

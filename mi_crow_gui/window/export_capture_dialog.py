@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mi_crow_gui.panels.cell_delegate import CellDelegate
 from mi_crow_gui.panels.look import GRID
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class ExportCaptureDialog(QDialog):
         self._sites = QListWidget()
         self._sites.setObjectName("exportSites")
         self._sites.setAccessibleName("Sites")
+        self._sites.setItemDelegate(CellDelegate(self._sites))
         for known in sites:
             item = QListWidgetItem(known or "(the model)")
             item.setData(Qt.ItemDataRole.UserRole, known)
