@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LENS, ATTENTION, NORMS = "logit_lens", "attention", "residual_norms"
 # Of the time of a generation, what goes into reading words and what into pictures; and what is granted at its
 # beginning, in seconds. What is left of a tenth is for the hooks.
-_READING, _SHOWING, _CREDIT = 0.04, 0.03, 0.02
+_READING, _SHOWING, _CREDIT = 0.03, 0.02, 0.02
 _PAUSE = 0.048  # seconds between two pictures
 _LARGEST = 1 << 27  # bytes of attention of a block that are kept while a run goes on
 
@@ -62,11 +62,14 @@ class LiveViews:
         self._wishes: frozenset[Followed] = frozenset()
         self._pieces: dict[Followed, LivePiece] = {}
         self._following: Following | None = None
+        # Of the forwards since the views were last given anything, the oldest first.
+        self._streams: list[list[torch.Tensor]] = []
+        self._weights: list[tuple[int, dict[int, torch.Tensor]]] = []
         self._switch = ExitStack()
         self._eager = False
         self._broken = False
         self.switched_from = ""
-        self._began = self._shown_at = time.perf_counter()
+        self._began = self._shown_at = self._taken_in_at = time.perf_counter()
         self._read_for, self._showed_for = 0.0, 0.0
         self._amount = 1
 
@@ -104,6 +107,8 @@ class LiveViews:
         wishes = self._looked_at()
         if wishes == self._wishes:
             return
+        if self._weights:
+            self._take_in(self._weights[-1][0])
         self._wishes = wishes
         if self._following is not None:
             self._following.close()
@@ -165,16 +170,36 @@ class LiveViews:
         fed = len(texts)
         stream = self._following.stream()
         if stream is not None and len(stream[0]) <= fed:
-            whole = torch.stack(stream)
+            if len(stream[0]) == fed:
+                # A model that remembers nothing goes over all tokens again.
+                self._streams.clear()
+            self._streams.append(stream)
+        else:
+            # What follows a gap would be taken for what is missing.
+            self._streams.clear()
+        self._weights.append((fed, self._following.weights()))
+        # For a small model what is done at every token would be felt: several are taken in together.
+        if time.perf_counter() - self._taken_in_at < _PAUSE:
+            return
+        self._take_in(fed)
+        self._read()
+        self._show(texts)
+
+    def _take_in(self, fed: int) -> None:
+        """Hand what was left since the last time to the views."""
+        streams, self._streams = self._streams, []
+        weights, self._weights = self._weights, []
+        if streams:
+            whole = torch.stack([torch.cat(parts) for parts in zip(*streams, strict=True)])
             for piece in self._pieces.values():
                 if isinstance(piece, LiveNorms | LiveLens):
                     piece.add(whole, fed - whole.shape[1])
-        for block, weights in self._following.weights().items():
+        for after, found in weights:
             for wish, piece in self._pieces.items():
-                if isinstance(piece, LiveAttention) and self._block(wish) == block and weights.shape[2] <= fed:
-                    piece.add(weights, fed)
-        self._read()
-        self._show(texts)
+                rows = found.get(self._block(wish)) if isinstance(piece, LiveAttention) else None
+                if isinstance(piece, LiveAttention) and rows is not None and rows.shape[2] <= after:
+                    piece.add(rows, after)
+        self._taken_in_at = time.perf_counter()
 
     def _granted(self, share: float) -> float:
         """Seconds that may have been spent by now."""
