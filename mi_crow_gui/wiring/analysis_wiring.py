@@ -328,7 +328,13 @@ class AnalysisWiring(QObject):
             return
         # While a run goes on the next drawing is asked for before this one is there; it is shown all the same.
         current = drawing.frame.live or drawing.step == shown.step
+        # Prompts of a batch are of one run; the drawing of the one before may come late.
+        texts = drawing.content.tokens
+        current = current and (drawing.frame.live or texts == shown.content.tokens[: len(texts)])
         if drawing.run == shown.content.run and drawing.frame.live == shown.content.live and current:
+            of_batch = panel.of_run() and self._source_of(panel) == NEWEST and self._outcome is not None
+            prompts = len(self._outcome.prompts) if of_batch and self._outcome is not None else 1
+            panel.set_prompt(self._selected(prompts), prompts)
             panel.show_drawing(drawing)
             self._say_outdated(panel)
 

@@ -21,7 +21,7 @@ class AnalysisPanel(PlotPanel):
     hint: ClassVar[str] = "Run the model (Ctrl+R) to see this."
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        self._problem = ""
+        self._problem = self._prompt = ""
         super().__init__(parent)
 
     def set_pinnable(self, pinnable: bool) -> None:
@@ -63,6 +63,13 @@ class AnalysisPanel(PlotPanel):
     def show_chosen(self, run: int, step: int, chosen: TokenStep) -> None:
         """A run goes on: the token that was chosen at a step of it."""
 
+    def set_prompt(self, number: int, count: int) -> None:
+        """Which prompt of a batch of so many it is about."""
+        prompt = f"prompt {number + 1}/{count}" if count > 1 else ""
+        if prompt != self._prompt:
+            self._prompt = prompt
+            self._say_titles()
+
     def show_problem(self, sentence: str) -> None:
         """Say why there is nothing to show."""
         self._problem = sentence
@@ -78,7 +85,8 @@ class AnalysisPanel(PlotPanel):
     def _when_words(self, drawing: Any) -> str:
         if drawing.frame.origin or not drawing.run:
             return str(drawing.frame.origin)
-        return f"{f'{self._source} · ' if self._source else ''}run {drawing.run} · step {drawing.step}"
+        of = f" · {self._prompt}" if self._prompt else ""
+        return f"{f'{self._source} · ' if self._source else ''}run {drawing.run} · step {drawing.step}{of}"
 
     def _texts(self) -> tuple[str, ...]:
         """Texts of all tokens that are shown."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from core_hooks.model.reference import ModelReference
 from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.hook_spec import HookSpec
-from mi_crow_gui.document.workspace import PlotSpec, Workspace
+from mi_crow_gui.document.workspace import TOKEN_MEASURES, PlotSpec, Workspace
 
 SITES = ("", "transformer.h.0", "transformer.h.0.attn", "transformer.h.1.mlp", "lm_head")
 
@@ -55,4 +55,7 @@ workspaces = st.builds(
     plots=st.lists(plots, max_size=3, unique_by=lambda plot: plot.id).map(tuple),
     drafts=st.dictionaries(sites, texts, max_size=3).map(lambda drafts: tuple(drafts.items())),
     selected_site=st.none() | sites,
+    batch=st.booleans(),
+    selected_prompt=st.integers(0, 99),
+    token_measure=st.sampled_from(TOKEN_MEASURES),
 )
