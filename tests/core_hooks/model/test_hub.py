@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import threading
@@ -152,3 +153,32 @@ def test_a_hub_that_does_not_answer_is_said(server: type[Hub], monkeypatch: pyte
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", nowhere)
     with pytest.raises(ModelError, match="can't be downloaded; check the network"):
         hub.fetch(ID)
+
+
+def test_a_disk_that_fills_during_a_download_is_said_with_where_to_make_room(
+    server: type[Hub], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", full)
+    with pytest.raises(ModelError, match=f"The disk is full: {ID} does not fit into {cache}"):
+        hub.fetch(ID)
+
+
+def test_a_download_is_cancelled_between_two_pieces_and_goes_on_where_it_was(
+    server: type[Hub], gpt2_folder: Path
+) -> None:
+    cancel = threading.Event()
+    seen: list[OpenProgress] = []
+
+    def stop(progress: OpenProgress) -> None:
+        seen.append(progress)
+        if progress.unit == "bytes" and progress.done:
+            cancel.set()
+
+    with pytest.raises(OpeningCancelled):
+        hub.fetch(ID, stop, cancel)
+    assert any(progress.done for progress in seen)
+    folder = hub.fetch(ID)
+    assert (folder / "model.safetensors").read_bytes() == (gpt2_folder / "model.safetensors").read_bytes()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QLineEdit, QListWidget, QMenu, QPlainTextEdit, QTableView, QTreeView, QWidget
 
 from mi_crow_gui.document.resource_files import demo_model_folder
+from mi_crow_gui.engine.messages import Failure
 from mi_crow_gui.itemmodels.module_tree_model import Column
+from tests.core_hooks.model.test_damage import BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,3 +149,36 @@ def test_every_module_shows_the_shapes_it_took_and_gave_once_a_prompt_ran(driver
     shown = rows.index_of_site("transformer.h.1.attn.c_attn", Column.SHAPE).data()
     assert shown == f"1 × {tokens} × 128 → 1 × {tokens} × 384"
     assert rows.index_of_site("lm_head", Column.SHAPE).data().startswith(f"1 × {tokens} × 128 → 1 × {tokens} × ")
+
+
+def test_a_dozen_damaged_models_are_each_answered_and_leave_the_one_that_is_open(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    driver.open_demo()
+    driver.prompt("marble owl ticket")
+    losses = driver.run().losses
+    folder = shutil.copytree(folders["llama"], tmp_path / "damaged")
+    service, message = driver.window.service, driver.find(QWidget, "statusMessage")
+    answers: list[object] = []
+    service.failed.connect(answers.append)
+    service.modelOpened.connect(answers.append)
+    refused = 0
+    for number in range(12):
+        name = ("config.json", "model.safetensors", "tokenizer.json")[number % 3]
+        whole = (folder / name).read_bytes()
+        chance = random.Random(number)
+        (folder / name).write_bytes(chance.choice(BYTES)(whole, chance))
+        answers.clear()
+        driver.window.pathsDropped.emit([str(folder)])
+        qtbot.waitUntil(lambda: bool(answers), timeout=20_000)
+        (folder / name).write_bytes(whole)
+        if isinstance(answers[0], Failure):
+            refused += 1
+            assert message.text() == answers[0].message
+        else:
+            driver.open_demo()
+        assert service.state == "ready"
+        assert service.model.summary.name == "demo_model"
+    assert refused > 3
+    driver.prompt("marble owl ticket")
+    np.testing.assert_array_equal(driver.run().losses, losses)
