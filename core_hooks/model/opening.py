@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,16 +99,18 @@ def open_model(
 
     model, notes = load_weights(built, reference, on_progress, cancel)
     _check(cancel)
-    if checkpoint.nbytes <= _MOST_LOOKED_AT:
-        from core_hooks.model.weight_check import non_finite, non_finite_sentence
-
-        sentence = non_finite_sentence(non_finite(model, cancel), str(original.weights[0].parent))
-        notes = (sentence, *notes) if sentence else notes
     report(OpenProgress("Reading the tokenizer"))
     from core_hooks.model.tokenizer import load_tokenizer
+    from core_hooks.model.weight_check import non_finite, non_finite_sentence
 
-    tokenizer, note = load_tokenizer(checkpoint, reference)
-    _load_generation_config(model, checkpoint)
+    # Most of either is spent outside Python, so the weights are looked at while the tokenizer is read.
+    with ThreadPoolExecutor(1, thread_name_prefix="weights") as beside:
+        looked_at = checkpoint.nbytes <= _MOST_LOOKED_AT
+        odd = beside.submit(non_finite, model, cancel) if looked_at else None
+        tokenizer, note = load_tokenizer(checkpoint, reference)
+        _load_generation_config(model, checkpoint)
+        sentence = non_finite_sentence(odd.result(), str(original.weights[0].parent)) if odd is not None else ""
+    notes = (sentence, *notes) if sentence else notes
     report(OpenProgress(f"{checkpoint.name} is open"))
     from core_hooks.model.example_inputs import example_inputs
 

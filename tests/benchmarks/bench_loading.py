@@ -45,8 +45,8 @@ def main() -> None:
         ours = best["open_model"]
         weights = ours["weights"] / best["from_pretrained"]["seconds"]
         everything = ours["seconds"] / best["with tokenizer"]["seconds"]
-        print(f"  to the weights {weights:.2f} x from_pretrained, with hierarchy and a look for NaN")
-        print(f"  with the tokenizer {everything:.2f} x from_pretrained of both")
+        print(f"  to the weights {weights:.2f} x from_pretrained, with the hierarchy")
+        print(f"  with the tokenizer {everything:.2f} x from_pretrained of both, with a look for NaN")
         for title, name, target in (
             ("The hierarchy of a 70B config, without weights", "meta", save_70b_config(Path(scratch) / "70b")),
             (f"The records of {MODULES:,} modules", "tree", folder),
