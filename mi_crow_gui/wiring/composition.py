@@ -39,7 +39,7 @@ from mi_crow_gui.wiring.prompts_wiring import PromptsWiring
 from mi_crow_gui.wiring.recent import show_recent
 from mi_crow_gui.wiring.run_wiring import RunWiring
 from mi_crow_gui.wiring.session_wiring import SessionWiring
-from mi_crow_gui.wiring.startup import FirstPaint, load_plots
+from mi_crow_gui.wiring.startup import FirstPaint, PlotLoading, import_numbers
 from mi_crow_gui.wiring.store_wiring import StoreWiring
 from mi_crow_gui.wiring.token_wiring import TokenWiring
 from mi_crow_gui.wiring.view_wiring import ViewWiring
@@ -116,6 +116,8 @@ class Composition(QObject):
         self._arrange()
         self._incidents.uncaught.connect(self._errand.give_up)
         window.close_guard = self._close
+        self._loading = PlotLoading(not arguments.no_plugins, self)
+        self._loading.loaded.connect(self._on_plots_loaded)
         self._first_paint = FirstPaint(window)
         self._first_paint.painted.connect(self._on_first_paint_painted)
 
@@ -129,15 +131,17 @@ class Composition(QObject):
     @Slot()
     def _on_first_paint_painted(self) -> None:
         """The window can be seen; now what takes time."""
-        include_plugins = not self._parts.arguments.no_plugins
-        self._parts.jobs.run(
-            "plots", partial(load_plots, include_plugins), self._on_plots_loaded, self._on_plots_failed
-        )
+        self._parts.jobs.run("plots", import_numbers, self._on_numbers_imported, self._on_plots_failed)
+
+    def _on_numbers_imported(self, nothing: object) -> None:
+        if not self._closed:
+            self._loading.start()
 
     def _on_plots_failed(self, failure: Failure) -> None:
         log.error("%s", failure.message, extra={"details": failure.details})
         raise RuntimeError(f"The plots can't be loaded: {failure.message}")
 
+    @Slot(object)
     def _on_plots_loaded(self, registry: Registry) -> None:
         from mi_crow_gui.panels.plots.board import PlotBoard
 
@@ -192,6 +196,7 @@ class Composition(QObject):
         with contextlib.suppress(OSError):
             parts.settings.window_state = parts.window.save_state()
         self._closed = True
+        self._loading.stop()
         parts.window.hide()
         self._autosave.close(keep=parts.store.dirty)
         self._editor.close()

@@ -2,32 +2,94 @@
 
 from __future__ import annotations
 
+import importlib
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PySide6.QtWidgets import QWidget
 
-    from mi_crow_gui.panels.plots.registry import Registry
+
+# In this order, so that each brings little that the ones before it did not.
+_PLOT_MODULES = (
+    "pyqtgraph",
+    "mi_crow_gui.panels.plots.base",
+    "mi_crow_gui.panels.plots.board",
+    "mi_crow_gui.wiring.plots_wiring",
+    "mi_crow_gui.wiring.analysis_wiring",
+    "mi_crow_gui.wiring.scrub_wiring",
+    "mi_crow_gui.wiring.embedding_wiring",
+    "mi_crow_gui.wiring.compare_wiring",
+    "mi_crow_gui.wiring.heads_wiring",
+    "mi_crow_gui.wiring.experiments",
+    "mi_crow_gui.wiring.offline",
+)
+_SLICE = 0.010  # seconds of Qt's types that are made in one turn of the event loop
 
 
-def load_plots(include_plugins: bool) -> Registry:
-    """Import pyqtgraph and all that draws with it, and give the kinds of plots; for another thread than the GUI's.
+class PlotLoading(QObject):
+    """Imports pyqtgraph and all that draws with it, a little in every turn of the event loop; then `loaded`.
 
-    Imported in the GUI thread they would stop the window for a quarter of a second.
+    In the GUI thread and nowhere else: PySide6 makes its types when they are first asked for, pyqtgraph asks for all
+    of them, and made in another thread while this one handles events they end the process, rarely and without a
+    word. What has nothing to do with Qt is imported by `import_numbers` before, on any thread.
     """
-    import mi_crow_gui.panels.plots.board
-    import mi_crow_gui.wiring.analysis_wiring
-    import mi_crow_gui.wiring.compare_wiring
-    import mi_crow_gui.wiring.embedding_wiring
-    import mi_crow_gui.wiring.heads_wiring
-    import mi_crow_gui.wiring.offline
-    import mi_crow_gui.wiring.plots_wiring
-    import mi_crow_gui.wiring.scrub_wiring  # noqa: F401 - the GUI thread uses them a moment later
-    from mi_crow_gui.panels.plots.registry import load
 
-    return load(include_plugins=include_plugins)
+    loaded = Signal(object)
+
+    def __init__(self, include_plugins: bool, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._include_plugins = include_plugins
+        self._steps = self._pieces()
+        self._timer = QTimer(self)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._on_timer_timeout)
+
+    def start(self) -> None:
+        """Begin with the next turn of the event loop."""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Leave it where it is."""
+        self._timer.stop()
+
+    def _on_timer_timeout(self) -> None:
+        if next(self._steps, None) is None:
+            self._timer.stop()
+
+    def _pieces(self) -> Iterator[bool]:
+        """Each piece is one turn of the event loop."""
+        yield from _qt_types()
+        for name in _PLOT_MODULES:
+            importlib.import_module(name)
+            yield True
+        from mi_crow_gui.panels.plots.registry import load
+
+        self.loaded.emit(load(include_plugins=self._include_plugins))
+
+
+def import_numbers() -> None:
+    """Import what plots compute with and none of what draws; for another thread than the GUI's."""
+    import mi_crow_gui.engine.drawing_pool
+    import mi_crow_gui.plotdata.analysis
+    import mi_crow_gui.plotdata.heatmap
+    import mi_crow_gui.plotdata.trace  # noqa: F401 - numpy and its parts come with them
+
+
+def _qt_types() -> Iterator[bool]:
+    """Have PySide6 make the types that pyqtgraph will ask for."""
+    began = time.perf_counter()
+    for name in ("QtCore", "QtGui", "QtWidgets"):
+        module = importlib.import_module(f"PySide6.{name}")
+        for attribute in dir(module):
+            getattr(module, attribute)
+            if time.perf_counter() - began > _SLICE:
+                yield True
+                began = time.perf_counter()
 
 
 class FirstPaint(QObject):
