@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LENS, ATTENTION, NORMS = "logit_lens", "attention", "residual_norms"
 # Of the time of a generation, what goes into reading words and what into pictures; and what is granted at its
 # beginning, in seconds. What is left of a tenth is for the hooks.
-_READING, _SHOWING, _CREDIT = 0.03, 0.02, 0.02
+_READING, _SHOWING, _CREDIT = 0.03, 0.02, 0.003
 _PAUSE = 0.048  # seconds between two pictures
 _LARGEST = 1 << 27  # bytes of attention of a block that are kept while a run goes on
 
