@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QListView, QTableView, QWidget
 
+from mi_crow_gui.document.formatting import number
 from mi_crow_gui.itemmodels.examples_model import EXAMPLE_ROLE
 from tests.mi_crow_gui.offline.conftest import OTHER, TEXTS, rows_of
 
@@ -115,9 +116,10 @@ def test_a_token_of_the_card_opens_its_text_there(cards: Cards, qtbot: QtBot) ->
 def test_tokens_of_the_shown_text_are_coloured_by_the_channel(cards: Cards, values: np.ndarray) -> None:
     panel = cards.choose(2)
     channel = panel.drawing.content.card.channel
-    strip = cards.offline.wiring.browse._strip._strip
+    strip = cards.offline.find(QWidget, "captureTokens")
     rows = rows_of(0)
-    np.testing.assert_allclose(strip._values, values[rows.start : rows.stop, channel])
+    for place, row in enumerate(rows):
+        assert f"channel {channel} {number(values[row, channel])}" in strip.description(place)
 
 
 def test_the_card_follows_the_site(cards: Cards, qtbot: QtBot) -> None:
