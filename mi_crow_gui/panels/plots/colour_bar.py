@@ -52,6 +52,7 @@ class ColourBar(QWidget):
         self._not_finite = self._blank = False
         self._below = 0
         self._next = ""
+        self._offered = self._lockable = False
         self._mode = self._button("scaleMode")
         self._mode.clicked.connect(lambda: self.modeChosen.emit(self._next))
         self._lock = self._button("scaleLock")
@@ -72,20 +73,23 @@ class ColourBar(QWidget):
     def set_modes(self, modes: Sequence[str], mode: str, *, lockable: bool = False) -> None:
         """Offer these ranges, of which `mode` is shown; `lockable`: the present one can be kept. None: no buttons."""
         if not modes:
-            self._mode.hide()
-            self._lock.hide()
+            self._offered = self._lockable = False
+            self._place()
             return
         self._next = modes[(modes.index(mode) + 1) % len(modes)] if mode in modes else modes[0]
         self._mode.setText(_MODES[mode][0])
         self._mode.setToolTip(f"Colours span {_MODES[mode][1]}; click for {_MODES[self._next][1]}")
         self._mode.setAccessibleName(f"Range of the colours: {_MODES[mode][1]}")
-        self._mode.show()
         self._lock.setChecked(mode == LOCKED)
-        self._lock.setVisible(lockable)
+        self._offered, self._lockable = True, lockable
         self._place()
 
     def _place(self) -> None:
-        left = 0
+        left, line = 0, self.fontMetrics().height()
+        # In a plot that is low they would cover the numbers; the menu has the same.
+        room = self.height() >= GRID // 2 + 2 * line + self._mode.sizeHint().height()
+        self._mode.setVisible(self._offered and room)
+        self._lock.setVisible(self._lockable and room)
         for button in (self._mode, self._lock):
             button.resize(button.sizeHint())
             button.move(left, self.height() - button.height())
@@ -119,8 +123,8 @@ class ColourBar(QWidget):
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
         # Room for the longest number, so that the picture does not move when the range does.
         numbers = _BAR + GRID // 2 + self.fontMetrics().horizontalAdvance("-1.234e-05") + GRID // 2
-        buttons = self._lock.sizeHint().width() if not self._lock.isHidden() else 0
-        if not self._mode.isHidden():
+        buttons = self._lock.sizeHint().width() if self._lockable else 0
+        if self._offered:
             buttons += max(self.fontMetrics().horizontalAdvance(words) for words, _ in _MODES.values()) + 2 * GRID
         return QSize(max(numbers, buttons), 8 * GRID)
 
