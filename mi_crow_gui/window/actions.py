@@ -331,8 +331,14 @@ TOOLBAR: tuple[tuple[ToolButton | None, ...], ...] = (
         ToolButton("step"),
     ),
     (ToolButton("attachDetector", ("attachDetector", "attachController", "detachAll")),),
+    (ToolButton("mapHeads", ("mapHeads", "ablate", "patchPrompts", "directEffect", "steer", "compareRuns")),),
     (ToolButton("undo"), ToolButton("redo")),
-    (ToolButton("saveSession", ("saveSession", "saveCapture", "exportPlot", "copyAsPython")),),
+    (
+        ToolButton(
+            "saveSession",
+            ("saveSession", "saveCapture", "captureCorpus", "exportPlot", "copyAsPython", "exportNotebook"),
+        ),
+    ),
 )
 
 

@@ -63,7 +63,7 @@ def _own_torch_hooks() -> list[str]:
     if torch is None:
         return []
     found = []
-    for module in (this for this in gc.get_objects() if isinstance(this, torch.nn.Module)):
+    for module in (this for this in gc.get_objects() if issubclass(type(this), torch.nn.Module)):
         for registry in (module._forward_hooks, module._forward_pre_hooks):
             for hook in registry.values():
                 owner = getattr(hook, "__module__", None) or type(hook).__module__

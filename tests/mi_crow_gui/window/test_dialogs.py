@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QPushButton, QTreeWidget
 
 from core_hooks.model.reference import ModelReference
+from mi_crow_gui.engine.model_look import Choice, OpeningChoices
 from mi_crow_gui.window.actions import ACTIONS
 from mi_crow_gui.window.consent_dialog import ConsentDialog
 from mi_crow_gui.window.open_model_dialog import OpenModelDialog
@@ -23,6 +24,7 @@ def test_the_model_dialog_gives_the_reference_it_shows(window: MainWindow) -> No
     taken: list[ModelReference] = []
     window.set_devices(["cpu", "cuda:0"])
     dialog = window.ask_for_model(taken.append)
+    dialog.set_choices(OpeningChoices((Choice("auto", "Any"), Choice("eager", "Eager")), (Choice("none", "None"),)))
     assert not dialog.findChild(QPushButton, "modelOpen").isEnabled()
     dialog.findChild(QLineEdit, "modelSource").setText("  org/name ")
     for name, value in (("modelDevice", "cuda:0"), ("modelDtype", "bfloat16"), ("modelAttention", "eager")):
