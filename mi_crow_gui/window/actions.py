@@ -227,6 +227,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         enabled=False, words="release history",
     ),
     ActionSpec(
+        "comparePrompts", "Compare two &prompts…", "compare-prompts", "&Model/R&uns", 3,
+        "Run two prompts and compare them token by token", ("Ctrl+Alt+R",), enabled=False,
+        words="difference runs a b kl divergence contrast",
+    ),
+    ActionSpec(
         "compareRuns", "&Compare runs A and B", "compare-runs", "&Model/R&uns", 3,
         "Compare the pinned runs, or the two newest, token by token", ("Ctrl+Shift+R",), enabled=False,
         words="difference prompts kl divergence history",

@@ -35,6 +35,7 @@ from mi_crow_gui.wiring.kinds_wiring import KindsWiring
 from mi_crow_gui.wiring.map_wiring import MapWiring
 from mi_crow_gui.wiring.model_wiring import ModelWiring
 from mi_crow_gui.wiring.parts import Parts
+from mi_crow_gui.wiring.prompt_pair_wiring import PromptPairWiring
 from mi_crow_gui.wiring.prompts_wiring import PromptsWiring
 from mi_crow_gui.wiring.recent import show_recent
 from mi_crow_gui.wiring.run_wiring import RunWiring
@@ -93,6 +94,7 @@ class Composition(QObject):
         self._editor = EditorWiring(parts)
         self._history = HistoryWiring(parts, self._tokens)
         self._instruments = InstrumentWiring(parts)
+        self._prompt_pair = PromptPairWiring(parts, self._run, self._history)
         self._inspector = InspectorWiring(parts)
         self._kinds = KindsWiring(parts)
         self._captures = CaptureWiring(parts)

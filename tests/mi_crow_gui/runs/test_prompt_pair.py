@@ -1,0 +1,63 @@
+"""Two prompts compared from a model that was only opened: one action, and what a person types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QAbstractButton, QPlainTextEdit
+
+from mi_crow_gui.window.compare_prompts_dialog import ComparePromptsDialog
+from tests.mi_crow_gui.runs.conftest import FIRST, SECOND
+from tests.mi_crow_gui.runs.test_compare import check
+
+if TYPE_CHECKING:
+    from tests.mi_crow_gui.runs.conftest import PlainModel, Runs
+
+
+def asked(runs: Runs) -> ComparePromptsDialog:
+    runs.driver.act("comparePrompts")
+    dialog = runs.window.findChild(ComparePromptsDialog)
+    assert dialog is not None
+    return dialog
+
+
+def choose(dialog: ComparePromptsDialog, b: str) -> None:
+    dialog.findChild(QPlainTextEdit, "comparePromptB").setPlainText(b)
+    dialog.findChild(QAbstractButton, "comparePromptsOk").click()
+
+
+def test_two_prompts_are_compared_from_a_loaded_model_in_two_actions(runs: Runs, plain: PlainModel) -> None:
+    runs.driver.prompt(FIRST)
+    dialog = asked(runs)
+    assert dialog.findChild(QPlainTextEdit, "comparePromptA").toPlainText() == FIRST
+    assert not dialog.findChild(QAbstractButton, "comparePromptsOk").isEnabled()
+    choose(dialog, SECOND)
+    runs.qtbot.waitUntil(lambda: len(runs.window.service.pinned) == 2, timeout=20_000)
+    panel = runs.compared()
+    assert panel.isVisible()
+    assert [kept.info.prompt for kept in runs.window.service.pinned.values()] == [FIRST, SECOND]
+    check(panel, plain(plain.ids(FIRST)), plain(plain.ids(SECOND)))
+
+
+def test_the_prompt_that_was_there_comes_back_by_undo(runs: Runs) -> None:
+    runs.driver.prompt(FIRST)
+    choose(asked(runs), SECOND)
+    runs.qtbot.waitUntil(lambda: len(runs.window.service.pinned) == 2, timeout=20_000)
+    runs.idle()
+    edit = runs.driver.find(QPlainTextEdit, "promptEdit")
+    assert edit.toPlainText() == SECOND
+    while edit.toPlainText() == SECOND:
+        runs.driver.act("undo")
+    assert edit.toPlainText() == FIRST
+
+
+def test_one_that_is_stopped_compares_nothing(runs: Runs) -> None:
+    # Slow enough to be stopped in the middle.
+    runs.driver.write_controller("transformer.h.0", "import time\ndef control(x):\n    time.sleep(0.2)\n    return x")
+    runs.driver.prompt(FIRST)
+    choose(asked(runs), SECOND)
+    with runs.qtbot.waitSignal(runs.window.service.runFinished, timeout=20_000) as blocker:
+        runs.driver.act("stop")
+    assert blocker.args[0].stopped == "cancelled"
+    runs.idle()
+    assert not runs.window.service.pinned
