@@ -36,7 +36,6 @@ class Workbench(QWidget):
         beside = QVBoxLayout(self.strip)
         beside.setContentsMargins(GRID, 0, GRID, 0)
         beside.addWidget(self.output)
-        self._low = False
         self.prompt.lowChanged.connect(self._on_prompt_low_changed)
         self.output.filled.connect(self._fold)
         self._set_output_lines(_OUTPUT_LINES)
@@ -58,6 +57,7 @@ class Workbench(QWidget):
         # The prompt is as high as its text and tokens; what is left belongs to the plots.
         column.addWidget(self.prompt)
         column.addWidget(self.split, 1)
+        self._fold()
 
     def _set_output_lines(self, lines: int) -> None:
         text = lines * self.output.fontMetrics().lineSpacing()
@@ -65,13 +65,12 @@ class Workbench(QWidget):
         self.output.setMinimumHeight(text + round(frame))
 
     def _on_prompt_low_changed(self, low: bool) -> None:
-        self._low = low
         self._set_output_lines(1 if low else _OUTPUT_LINES)
         self._fold()
 
     def _fold(self) -> None:
-        """In a low window the prompt is not repeated below the plots while the model has written nothing after it."""
-        folded = self._low and not self.output.generated
+        """The prompt is not repeated below the plots while the model has written nothing after it."""
+        folded = not self.output.generated
         if folded == (self.strip.maximumHeight() == 0):
             return
         self.output.setVisible(not folded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QWidget
 
 from mi_crow_gui.panels.look import GRID
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 FULL = 4
 _ACROSS = 2
+_LEAST_ROW = 25 * GRID  # a picture with its title, axis and foot line that still says something
 
 
-class PlotPage(QWidget):
-    """Two rows of two, whose borders can be dragged."""
+class PlotPage(QScrollArea):
+    """Two rows of two, whose borders can be dragged; where there is no room for both rows, they scroll."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,9 +31,12 @@ class PlotPage(QWidget):
             self._whole.addWidget(row)
         self._whole.setChildrenCollapsible(False)
         self._whole.setHandleWidth(GRID // 2)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._whole)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setWidget(self._whole)
+        # The keyboard goes to the plots.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     @property
     def full(self) -> bool:
@@ -52,3 +56,6 @@ class PlotPage(QWidget):
             row.setVisible(row.count() > 0)
             row.setSizes([GRID * 100] * row.count())
         self._whole.setSizes([GRID * 100 if row.count() else 0 for row in self._rows])
+        rows = sum(row.count() > 0 for row in self._rows)
+        # One row takes what there is: nothing is gained by scrolling it.
+        self._whole.setMinimumHeight(rows * _LEAST_ROW if rows > 1 else 0)
