@@ -137,10 +137,15 @@ class EditorPanel(QWidget):
         copy.setContext(Qt.ShortcutContext.WidgetShortcut)
         copy.activated.connect(self._on_copy_activated)
 
-        header = QHBoxLayout()
-        header.setSpacing(GRID)
-        header.addWidget(self._site, 1)
-        for part in (self._state, self._presets, self._revert, self._preview, self._apply):
+        where = QWidget()
+        beside = QHBoxLayout(where)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.setSpacing(GRID)
+        beside.addWidget(self._site, 1)
+        beside.addWidget(self._state)
+        # In one line it would make a narrow window wider.
+        header = FlowLayout(first_fills=True)
+        for part in (where, self._presets, self._revert, self._preview, self._apply):
             header.addWidget(part)
         for button in (self._revert, self._preview, self._apply):
             # Four buttons of the usual width would make the whole window wider.
@@ -329,7 +334,7 @@ class EditorPanel(QWidget):
         elif text == self._applied:
             state = "applied, but failed" if self._runtime is not None else "applied"
         else:
-            state = "edited, not applied"
+            state = "not applied"
         self._state.setText(state)
         self._examples.setVisible(site is not None and empty)
         self._strength.setVisible(site is not None and uses_strength(text))

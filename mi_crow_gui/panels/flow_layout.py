@@ -11,10 +11,14 @@ from mi_crow_gui.panels.look import GRID
 
 
 class FlowLayout(QLayout):
-    """Its height follows from its width."""
+    """Its height follows from its width.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    With `first_fills` the first widget needs no more than its least width, and takes what its line leaves.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, first_fills: bool = False) -> None:
         super().__init__(parent)
+        self._first_fills = first_fills
         self._items: list[QLayoutItem] = []
         self.setContentsMargins(0, 0, 0, 0)
         self.setSpacing(GRID)
@@ -62,17 +66,28 @@ class FlowLayout(QLayout):
             if item.isEmpty():
                 continue
             hint = item.sizeHint()
+            if self._fills(item):
+                hint.setWidth(item.minimumSize().width())
             if x > rect.x() and x + hint.width() > rect.x() + rect.width():
-                self._set_line(beside, y, line, move)
+                self._set_line(beside, rect, y, line, move)
                 x, y, line, beside = rect.x(), y + line + self.spacing(), 0, []
             beside.append((item, x, hint))
             x += hint.width() + self.spacing()
             line = max(line, hint.height())
-        self._set_line(beside, y, line, move)
+        self._set_line(beside, rect, y, line, move)
         return y + line - rect.y()
 
-    def _set_line(self, beside: list[tuple[QLayoutItem, int, QSize]], y: int, line: int, move: bool) -> None:
+    def _fills(self, item: QLayoutItem) -> bool:
+        return self._first_fills and item is self._items[0]
+
+    def _set_line(
+        self, beside: list[tuple[QLayoutItem, int, QSize]], rect: QRect, y: int, line: int, move: bool
+    ) -> None:
         """Put the widgets of a line in its middle, so that what is written in them stands on one level."""
-        if move:
-            for item, x, hint in beside:
-                item.setGeometry(QRect(QPoint(x, y + (line - hint.height()) // 2), hint))
+        if not (move and beside):
+            return
+        _, last, size = beside[-1]
+        left = max(0, rect.x() + rect.width() - last - size.width()) if self._fills(beside[0][0]) else 0
+        for place, (item, x, hint) in enumerate(beside):
+            at = QPoint(x if place == 0 else x + left, y + (line - hint.height()) // 2)
+            item.setGeometry(QRect(at, QSize(hint.width() + (left if place == 0 else 0), hint.height())))

@@ -12,13 +12,16 @@ from mi_crow_gui.panels.look import GRID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from PySide6.QtGui import QResizeEvent
+
 FULL = 4
 _ACROSS = 2
+_LEAST_COLUMN = 26 * GRID
 _LEAST_ROW = 25 * GRID  # a picture with its title, axis and foot line that still says something
 
 
 class PlotPage(QScrollArea):
-    """Two rows of two, whose borders can be dragged; where there is no room for both rows, they scroll."""
+    """Two rows of two, whose borders can be dragged; one below the other in a narrow page, scrolling in a low one."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,6 +59,16 @@ class PlotPage(QScrollArea):
             row.setVisible(row.count() > 0)
             row.setSizes([GRID * 100] * row.count())
         self._whole.setSizes([GRID * 100 if row.count() else 0 for row in self._rows])
-        rows = sum(row.count() > 0 for row in self._rows)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        narrow = self.width() < _ACROSS * _LEAST_COLUMN
+        for row in self._rows:
+            row.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
+        rows = len(self._shown) if narrow else sum(row.count() > 0 for row in self._rows)
         # One row takes what there is: nothing is gained by scrolling it.
         self._whole.setMinimumHeight(rows * _LEAST_ROW if rows > 1 else 0)

@@ -80,7 +80,7 @@ def test_a_preview_shows_before_after_and_difference_and_the_model_does_not_run(
 def test_nothing_is_applied_by_a_preview_and_typing_takes_the_numbers_away(editing: Editing) -> None:
     clean = editing.driver.run()
     editing.preview("lambda x: x * 0")
-    assert editing.driver.find(QLabel, "controllerState").text() == "edited, not applied"
+    assert editing.driver.find(QLabel, "controllerState").text() == "not applied"
     editing.edit.insertPlainText(" ")
     assert not editing.table.isVisible()
     np.testing.assert_array_equal(editing.driver.run().losses, clean.losses)

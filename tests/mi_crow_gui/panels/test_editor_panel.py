@@ -50,7 +50,7 @@ def test_typing_is_told_with_its_site_and_apply_hands_it_over(qtbot, panel, edit
     assert state(panel) == "empty"
     qtbot.keyClicks(edit, HALVE)
     assert told.at(told.count() - 1) == ["h.1", HALVE]
-    assert state(panel) == "edited, not applied"
+    assert state(panel) == "not applied"
     qtbot.mouseClick(apply, Qt.MouseButton.LeftButton)
     assert applied.at(0) == ["h.1", HALVE]
     panel.set_site("h.1", HALVE, HALVE)
