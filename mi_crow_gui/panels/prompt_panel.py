@@ -230,6 +230,10 @@ class PromptPanel(QWidget):
         """Select a token of the selected prompt; -1 selects none."""
         self._strip.set_selected(token)
 
+    def point_at(self, token: int) -> None:
+        """Show which token is under the mouse in a plot; -1 for none."""
+        self._strip.set_pointed(token)
+
     def select_prompt(self, number: int) -> None:
         """Select a prompt of the batch."""
         self._strip.set_prompt(number)

@@ -26,6 +26,7 @@ class Chip:
     generated: bool = False
     selected: bool = False
     focused: bool = False
+    pointed: bool = False
 
 
 def chip_colour(palette: QPalette, share: float) -> QColor:
@@ -36,7 +37,9 @@ def chip_colour(palette: QPalette, share: float) -> QColor:
 def paint_chip(painter: QPainter, palette: QPalette, box: QRect, chip: Chip) -> None:
     """Draw a token into its box."""
     background = chip_colour(palette, chip.share) if math.isfinite(chip.share) else palette.base().color()
-    frame = palette.text().color() if chip.selected else mix(palette.base().color(), muted(palette), 0.6)
+    # The frame of the one under the mouse is as thin as any other, and as dark as that of the selected one.
+    marked = chip.selected or chip.pointed
+    frame = palette.text().color() if marked else mix(palette.base().color(), muted(palette), 0.6)
     pen = QPen(frame, 2 if chip.selected else 1)
     if chip.special:
         pen.setStyle(Qt.PenStyle.DashLine)

@@ -64,7 +64,7 @@ class TokenStrip(QAbstractScrollArea):
         self._values: tuple[Sequence[float], ...] = ()
         self._low, self._high = 0.0, 0.0
         self._prompt = 0
-        self._selected = self._hovered = -1
+        self._selected = self._hovered = self._pointed = -1
         self.setFont(fixed_font())
         self._make_layouts()
 
@@ -89,7 +89,7 @@ class TokenStrip(QAbstractScrollArea):
         follows = follows and bar.value() >= bar.maximum()
         if not grew:
             self._values = ()
-            self._selected = self._hovered = -1
+            self._selected = self._hovered = self._pointed = -1
         self._prompt = min(self._prompt, len(rows) - 1)
         self._arrange(len(before[0].texts) if grew and not self._batch else 0)
         if follows:
@@ -116,6 +116,17 @@ class TokenStrip(QAbstractScrollArea):
         """Select a token of the selected prompt without emitting; -1 selects none."""
         self._selected = token if 0 <= token < len(self._row.texts) else -1
         self._show_selected()
+
+    def set_pointed(self, token: int) -> None:
+        """Frame the token of the selected prompt that is under the mouse somewhere; -1 for none."""
+        token = token if 0 <= token < len(self._row.texts) else -1
+        if token == self._pointed:
+            return
+        before, self._pointed = self._pointed, token
+        for place in (before, token):
+            box = self._layout.shown(self._prompt, place) if place >= 0 else None
+            if box is not None:
+                self.viewport().update(box.adjusted(-2, -2, 2, 2).translated(self._offset()))
 
     def set_prompt(self, number: int) -> None:
         """Select a prompt of the batch without emitting; the token at the same position stays selected."""
@@ -177,6 +188,7 @@ class TokenStrip(QAbstractScrollArea):
             self._is_generated(row, token),
             selected,
             selected and self.hasFocus(),
+            (prompt, token) == (self._prompt, self._pointed),
         )
 
     # Qt

@@ -50,6 +50,7 @@ class PlotsWiring(QObject):
         self._sources = PlotSources()
         self._inspected: dict[str, PlotPanel] = {}
         self._step: int | None = None
+        self._pointed: int | None = None
         self._scrubbed: dict[str, Frame | None] = {}
         self._info: RunInfo | None = None
         self._of_prompt: dict[str, tuple[Frame, Frame]] = {}
@@ -64,7 +65,9 @@ class PlotsWiring(QObject):
         board.settingsChanged.connect(self._on_board_settings_changed)
         board.visibilityChanged.connect(self._on_board_visibility_changed)
         board.tokenSelected.connect(self._on_token_selected)
+        board.tokenHovered.connect(self._on_token_pointed)
         parts.window.prompt.tokenSelected.connect(self._on_token_selected)
+        parts.window.prompt.tokenHovered.connect(self._on_token_pointed)
         parts.store.changed.connect(self._on_store_changed)
         parts.service.framesArrived.connect(self._on_service_frames_arrived)
         parts.service.runStarted.connect(self._on_service_run_started)
@@ -83,6 +86,7 @@ class PlotsWiring(QObject):
         panel.installEventFilter(self)
         panel.settingsChanged.connect(self._on_inspected_settings_changed)
         panel.tokenSelected.connect(self._on_token_selected)
+        panel.tokenHovered.connect(self._on_token_pointed)
         self._refresh()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -189,6 +193,18 @@ class PlotsWiring(QObject):
         self._board.set_token(token)
         for panel in self._inspected.values():
             panel.set_token(token)
+
+    @Slot(int)
+    def _on_token_pointed(self, position: int) -> None:
+        """The mouse is over a token; it moves much oftener than from one to the next."""
+        token = position if position >= 0 else None
+        if token == self._pointed:
+            return
+        self._pointed = token
+        self._parts.window.prompt.point_at(position)
+        self._board.set_pointed(token)
+        for panel in self._inspected.values():
+            panel.set_pointed(token)
 
     # ---- what changes what is shown ----------------------------------------------------------------------------
 

@@ -89,6 +89,9 @@ class AttentionPanel(AnalysisPanel):
     def _mark_token(self, position: int | None) -> None:
         self._view.set_marked(position, position)
 
+    def _mark_pointed(self, position: int | None) -> None:
+        self._view.set_pointed(position, position)
+
     def _recolour(self, colours: PlotColours) -> None:
         self._heads.recolour(colours)
         self._view.recolour(colours)

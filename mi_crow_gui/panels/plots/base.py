@@ -63,6 +63,7 @@ class PlotPanel(QWidget):
         self._site: str | None = None
         self._drawing: Any = None
         self._token: int | None = None
+        self._pointed: int | None = None
         self._stale = ""
         self._pinnable = self._pinned = False
         self._source = NEWEST
@@ -213,6 +214,7 @@ class PlotPanel(QWidget):
             return
         self._draw(drawing)
         self._mark_token(self._token)
+        self._mark_pointed(self._pointed)
         stage = {"before": "before controllers", "input": "input"}.get(drawing.frame.stage, "")
         note = " · ".join(words for words in (drawing.frame.about, self._note(drawing), stage) if words)
         self._foot.set_note(note)
@@ -225,6 +227,13 @@ class PlotPanel(QWidget):
             self._token = position
             if self._drawing is not None:
                 self._mark_token(position)
+
+    def set_pointed(self, position: int | None) -> None:
+        """Show which token is under the mouse, here or elsewhere."""
+        if position != self._pointed:
+            self._pointed = position
+            if self._drawing is not None:
+                self._mark_pointed(position)
 
     def mark_stale(self, reason: str) -> None:
         """Say that what is shown is not the newest, until a new drawing arrives."""
@@ -278,6 +287,9 @@ class PlotPanel(QWidget):
 
     def _mark_token(self, position: int | None) -> None:
         """Draw the selected token's line."""
+
+    def _mark_pointed(self, position: int | None) -> None:
+        """Draw the line of the token under the mouse, and nothing else: it moves with the mouse."""
 
     def _recolour(self, colours: PlotColours) -> None:
         """Draw in other colours."""

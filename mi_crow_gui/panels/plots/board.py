@@ -66,6 +66,7 @@ class PlotBoard(QTabWidget):
         self._pages: dict[str, PlotPage] = {}
         self._next_tab = ""
         self._token: int | None = None
+        self._pointed: int | None = None
         self._pinnable = False
         self._add = QToolButton()
         # The spaces are room for the arrow that the style draws over the text.
@@ -148,6 +149,12 @@ class PlotBoard(QTabWidget):
         for panel in self.panels():
             panel.set_token(position)
 
+    def set_pointed(self, position: int | None) -> None:
+        """Show the token under the mouse in every plot."""
+        self._pointed = position
+        for panel in self.panels():
+            panel.set_pointed(position)
+
     # ---- the inside ------------------------------------------------------------------------------------------------
 
     def _make(self, spec: PlotSpec) -> PlotPanel | UnavailablePlot:
@@ -161,6 +168,7 @@ class PlotBoard(QTabWidget):
         panel.plot_id = plot_id
         panel.setObjectName(f"plot_{plot_id}")
         panel.set_token(self._token)
+        panel.set_pointed(self._pointed)
         panel.closeRequested.connect(lambda: self.plotCloseRequested.emit(plot_id))
         panel.exportRequested.connect(lambda: self.plotExportRequested.emit(plot_id))
         panel.set_pinnable(self._pinnable)

@@ -186,6 +186,11 @@ class CompareRunsPanel(AnalysisPanel):
         column = self._drawing.column_of(position)
         self._mark(-1 if column is None else column)
 
+    def _mark_pointed(self, position: int | None) -> None:
+        column = self._drawing.column_of(position)
+        at = np.flatnonzero(self._drawing.paired == (-1 if column is None else column))
+        self._norms.set_pointed(None, int(at[0]) if len(at) else None)
+
     def _recolour(self, colours: PlotColours) -> None:
         self._strip.recolour(colours)
         self._norms.recolour(colours)

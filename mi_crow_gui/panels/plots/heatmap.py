@@ -13,6 +13,7 @@ from mi_crow_gui.panels.plots.base import NO_TOKEN, PlotPanel
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colour_bar import ColourBar
 from mi_crow_gui.panels.plots.matrix_item import MatrixItem
+from mi_crow_gui.panels.plots.pointed_band import PointedBand
 from mi_crow_gui.panels.plots.token_band import TokenBand
 from mi_crow_gui.plotdata.heatmap import HeatmapDrawing, HeatmapSettings, prepare_heatmap
 from mi_crow_gui.plotdata.kind import PlotKind
@@ -40,6 +41,8 @@ class HeatmapPanel(PlotPanel):
         self._canvas.addItem(self._matrix)
         self._band = TokenBand()
         self._canvas.addItem(self._band)
+        self._pointer = PointedBand()
+        self._canvas.addItem(self._pointer)
         self._bar = ColourBar(self._colours)
         self._bar.modeChosen.connect(self._on_bar_mode_chosen)
         self._bar.lockToggled.connect(self.lock_scale)
@@ -92,10 +95,14 @@ class HeatmapPanel(PlotPanel):
         shown = position is not None and rows.first <= position < rows.first + rows.count
         self._band.set_row(position if shown else None, self._matrix.boundingRect())
 
+    def _mark_pointed(self, position: int | None) -> None:
+        self._pointer.set_place(position, self._matrix.boundingRect(), upright=False)
+
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)
         self._bar.recolour(colours)
-        self._band.set_colours(colours.text, colours.background)
+        for band in (self._band, self._pointer):
+            band.set_colours(colours.text, colours.background)
         if self._drawing is not None:
             self._draw(self._drawing)
 

@@ -145,6 +145,9 @@ class LogitLensPanel(AnalysisPanel):
         row = self._cell[0] if self._cell is not None and self._cell[1] == position else None
         self._view.set_marked(row, position)
 
+    def _mark_pointed(self, position: int | None) -> None:
+        self._view.set_pointed(None, position)
+
     def _recolour(self, colours: PlotColours) -> None:
         self._view.recolour(colours)
         self._bars.recolour(colours)

@@ -14,6 +14,7 @@ from mi_crow_gui.panels.plots.cell_words import CellWords
 from mi_crow_gui.panels.plots.colour_bar import ColourBar
 from mi_crow_gui.panels.plots.cross_item import CrossItem
 from mi_crow_gui.panels.plots.matrix_item import MatrixItem
+from mi_crow_gui.panels.plots.pointed_band import PointedBand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,7 +91,8 @@ class MatrixView(QWidget):
         self.canvas = PlotCanvas(self._bottom, self._left)
         self.canvas.view.invertY(not upwards)
         self._matrix, self._words, self.cross = MatrixItem(), CellWords(whole_words), CrossItem()
-        for item in (self._matrix, self._words, self.cross):
+        self._across, self._upright = PointedBand(), PointedBand()
+        for item in (self._matrix, self._words, self._across, self._upright, self.cross):
             self.canvas.addItem(item)
         self._bar = ColourBar(colours)
         self._bar.modeChosen.connect(self.scaleChosen)
@@ -137,6 +139,17 @@ class MatrixView(QWidget):
         column = column if column is not None and 0 <= column < columns else None
         self.cross.set_marked(row, column, self._matrix.boundingRect())
 
+    def set_pointed(self, row: int | None, column: int | None) -> None:
+        """Put light lines beside a row and a column, where there are such."""
+        area = self._matrix.boundingRect()
+        self._across.set_place(row, area, upright=False)
+        self._upright.set_place(column, area, upright=True)
+
+    @property
+    def pointed(self) -> tuple[int | None, int | None]:
+        """The row and the column with light lines."""
+        return self._across.place, self._upright.place
+
     def fit(self) -> None:
         """Show everything."""
         self.canvas.fit(self._matrix.boundingRect())
@@ -146,7 +159,8 @@ class MatrixView(QWidget):
         self._colours = colours
         self.canvas.recolour(colours)
         self._bar.recolour(colours)
-        self.cross.set_colours(colours.text, colours.background)
+        for lines in (self.cross, self._across, self._upright):
+            lines.set_colours(colours.text, colours.background)
         self._paint()
 
     def _paint(self) -> None:

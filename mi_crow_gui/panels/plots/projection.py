@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
@@ -17,6 +18,7 @@ from mi_crow_gui.panels.plots.colour_bar import ColourBar
 from mi_crow_gui.panels.plots.colours import group_colours
 from mi_crow_gui.panels.plots.embedding_bar import EmbeddingBar
 from mi_crow_gui.panels.plots.matrix_item import places_in
+from mi_crow_gui.panels.plots.pointed_band import light_pen
 from mi_crow_gui.panels.plots.points_item import PointsItem
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.kind import PlotKind
@@ -59,6 +61,10 @@ class ProjectionPanel(PlotPanel):
         self._canvas = PlotCanvas(self._across, self._up)
         self._points = PointsItem()
         self._canvas.addItem(self._points)
+        # Of its own: a ring of the points would have all of them painted again.
+        self._pointer = pg.ScatterPlotItem(size=12, pxMode=True, brush=None)
+        self._pointer.setZValue(9)
+        self._canvas.addItem(self._pointer)
         self._bar = ColourBar(self._colours, points=True)
         self._canvas.hovered.connect(self._on_canvas_hovered)
         self._canvas.clicked.connect(self._on_canvas_clicked)
@@ -180,10 +186,15 @@ class ProjectionPanel(PlotPanel):
         found = np.flatnonzero(self._drawing.positions == (NO_TOKEN if position is None else position))
         self._points.set_marked(int(found[0]) if len(found) else None)
 
+    def _mark_pointed(self, position: int | None) -> None:
+        found = np.flatnonzero(self._drawing.positions == (NO_TOKEN if position is None else position))[:1]
+        self._pointer.setData(pos=self._drawing.points[found])
+
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)
         self._bar.recolour(colours)
         self._points.set_inks(colours.accent, colours.quiet)
+        self._pointer.setPen(light_pen(colours.accent, 2))
         if self._drawing is not None:
             self._draw(self._drawing)
 

@@ -66,6 +66,10 @@ class ResidualNormsPanel(AnalysisPanel):
         first = self._drawing.content.first_token
         self._view.set_marked(None, position - first if position is not None and position >= first else None)
 
+    def _mark_pointed(self, position: int | None) -> None:
+        first = self._drawing.content.first_token
+        self._view.set_pointed(None, position - first if position is not None and position >= first else None)
+
     def _recolour(self, colours: PlotColours) -> None:
         self._view.recolour(colours)
 

@@ -15,6 +15,7 @@ from mi_crow_gui.panels.plots.axes import PositionAxis, ValueAxis
 from mi_crow_gui.panels.plots.base import NO_TOKEN, PlotPanel
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colours import site_colour
+from mi_crow_gui.panels.plots.pointed_band import light_pen
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.line import thinned
 from mi_crow_gui.plotdata.trace import (
@@ -57,7 +58,9 @@ class TracePanel(PlotPanel):
         self._dots = pg.ScatterPlotItem(size=5, pxMode=True)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.setVisible(False)
-        for item in (self._other, self._line, self._dots, self._cursor):
+        self._pointer = pg.InfiniteLine(angle=90, movable=False)
+        self._pointer.setVisible(False)
+        for item in (self._other, self._line, self._dots, self._pointer, self._cursor):
             self._canvas.addItem(item)
         self._canvas.viewChanged.connect(self._on_canvas_view_changed)
         self._canvas.hovered.connect(self._on_canvas_hovered)
@@ -95,16 +98,23 @@ class TracePanel(PlotPanel):
         ]
         return " · ".join(word for word in words if word)
 
+    def _mark_pointed(self, position: int | None) -> None:
+        self._place_line(self._pointer, position)
+
     def _mark_token(self, position: int | None) -> None:
+        self._place_line(self._cursor, position)
+
+    def _place_line(self, line: pg.InfiniteLine, position: int | None) -> None:
         rows = self._drawing.rows
         shown = position is not None and rows.first <= position < rows.first + rows.count
-        self._cursor.setVisible(shown)
+        line.setVisible(shown)
         if shown:
-            self._cursor.setValue(position)
+            line.setValue(position)
 
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)
         self._cursor.setPen(pg.mkPen(colours.accent))
+        self._pointer.setPen(light_pen(colours.accent))
         self._other.setPen(pg.mkPen(colours.text, width=1, style=Qt.PenStyle.DashLine))
         if self._drawing is not None:
             self._colour_line(self._drawing)
