@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core_hooks.capture.channels import Example
+from core_hooks.capture.halves import widened_halves
 from core_hooks.capture.index import CaptureError
-from core_hooks.capture.mapped_shard import as_float32
 from core_hooks.hooks.errors import RunCancelled
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Measure = Literal["cosine", "projection"]
 _BLOCK_VALUES = 1 << 22  # looked at between two looks at `cancel`
+_CACHED = 1 << 17  # values whose float32 stay in the cache between being made and being used
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,18 +118,29 @@ def nearest_tokens(
 
 def scores_along(values: np.ndarray, unit: np.ndarray, measure: Measure = "cosine") -> np.ndarray:
     """How near each row of ``[rows, channels]`` lies to a direction of length 1, float32; NaN for a zero vector."""
-    wide = as_float32(np.ascontiguousarray(values), values.dtype.name)
+    found = np.empty(len(values), np.float32)
+    step = max(16, _CACHED // max(1, values.shape[1]))
+    shape = (min(step, len(values)), values.shape[1])
+    room = np.empty(shape, np.float32) if values.dtype == np.float16 else None
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        along: np.ndarray = wide @ unit
-        if measure == "projection":
-            return along
-        squares = np.einsum("ij,ij->i", wide, wide)
-        cosine: np.ndarray = (along / np.sqrt(squares)).astype(np.float32)
-        # What float32 can't square, large or small, is worked out in float64.
-        odd = np.flatnonzero(~((squares > 1e-30) & (squares < 1e37)))
-        if len(odd):
-            exact = wide[odd].astype(np.float64)
-            cosine[odd] = (exact @ unit.astype(np.float64)) / np.sqrt(np.einsum("ij,ij->i", exact, exact))
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            wide = widened_halves(part, room[: len(part)]) if room is not None else part.astype(np.float32, copy=False)
+            found[start : start + step] = _scores(wide, unit, measure)
+    return found
+
+
+def _scores(wide: np.ndarray, unit: np.ndarray, measure: Measure) -> np.ndarray:
+    along: np.ndarray = wide @ unit
+    if measure == "projection":
+        return along
+    squares = np.einsum("ij,ij->i", wide, wide)
+    cosine: np.ndarray = along / np.sqrt(squares)
+    # What float32 can't square, large or small, is worked out in float64.
+    odd = np.flatnonzero(~((squares > 1e-30) & (squares < 1e37)))
+    if len(odd):
+        exact = wide[odd].astype(np.float64)
+        cosine[odd] = (exact @ unit.astype(np.float64)) / np.sqrt(np.einsum("ij,ij->i", exact, exact))
     return cosine
 
 
