@@ -35,6 +35,7 @@ class Preset:
     """An intervention; in `constants`, `steps` and `result` every line is code, ``{x}`` stands for the values.
 
     ``{at}`` takes the part that it acts on out of another whole value, ``{across}`` out of a vector over the channels.
+    `by_prompt`: it is about all tokens of a prompt at once, so that the prompts of a batch are taken one by one.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Preset:
     constants: tuple[str, ...]
     steps: tuple[str, ...]
     result: str
+    by_prompt: bool = False
 
 
 _DIRECTION = (
@@ -67,9 +69,10 @@ PRESETS = (
         (),
         (
             "# Of the forward that comes first in a run: later ones see a single token.",
-            'mean = ctx.state.setdefault("mean", {x}.mean(dim=1, keepdim=True))',
+            "mean = ctx.state.setdefault(row.prompt, {x}.mean(dim=0))",
         ),
-        "mean.expand_as({x}).clone()",
+        "mean",
+        by_prompt=True,
     ),
     Preset(
         "clamp",
@@ -89,6 +92,7 @@ PRESETS = (
             "noise = torch.randn({x}.shape, generator=random).to({x})",
         ),
         "{x} + STRENGTH * {x}.std(correction=0) * noise",
+        by_prompt=True,
     ),
     Preset(
         "add",
@@ -133,13 +137,24 @@ def preset(name: str) -> Preset:
 def preset_text(name: str, scope: Scope, vector: str = "calm") -> str:
     """The controller text of a preset for a part of a site; `vector` is the name or path of a saved one."""
     chosen = preset(name)
-    constants, before, after = _SCOPED[scope.kind]
-    whole = scope.kind in (SITE, STEPS)
-    x = "x" if whole else "part"
-    names = {"x": x, **_PLACES[scope.kind], "vector": json.dumps(vector)}
-    body = [line.format(**names) for line in (*before, *chosen.steps)]
+    constants = _CONSTANTS[scope.kind]
+    by_prompt = chosen.by_prompt or scope.kind == TOKENS
+    whole = scope.kind in (SITE, STEPS) and not by_prompt
+    names = {"x": "x" if whole else "part", **_PLACES[scope.kind], "vector": json.dumps(vector)}
+    steps = [line.format(**names) for line in chosen.steps]
     result = chosen.result.format(**names)
-    body += [f"return {result}"] if whole else ["x = x.clone()", after.format(result=result), "return x"]
+    body = ["if ctx.step not in STEPS:", "    return x"] if scope.kind == STEPS else []
+    body += ["channels = slice(HEAD * WIDTH, (HEAD + 1) * WIDTH)"] if scope.kind == HEAD else []
+    if whole:
+        body += [*steps, f"return {result}"]
+    elif by_prompt:
+        part = f"x[row.index, here{', channels' if scope.kind == HEAD else ''}]"
+        inner = [*_HERE[TOKENS if scope.kind == TOKENS else SITE], f"part = {part}", *steps, f"{part} = {result}"]
+        body += ["x = x.clone()", "for row in ctx.rows:  # a prompt each; the rest of x is padding"]
+        body += [*(f"    {line}" for line in inner), "return x"]
+    else:
+        part = "x[..., channels]"
+        body += [f"part = {part}", *steps, "x = x.clone()", f"{part} = {result}", "return x"]
     numbers = [*constants, *chosen.constants]
     lines = [
         f"# {chosen.says}.",
@@ -155,31 +170,24 @@ def preset_text(name: str, scope: Scope, vector: str = "calm") -> str:
 _PLACES: dict[str, dict[str, str]] = {
     SITE: {"at": "", "across": "", "where": ""},
     STEPS: {"at": "", "across": "", "where": ""},
-    TOKENS: {"at": "[:, here]", "across": "", "where": ""},
+    TOKENS: {"at": "[0]", "across": "", "where": ", positions=[at - start for at in here]"},
     HEAD: {"at": "[..., channels]", "across": "[channels]", "where": ', where="input"'},
 }
 
-# Of each kind of scope: its constants, the lines that take a part out, and the line that puts it back.
-_SCOPED: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    SITE: ((), (), ""),
-    STEPS: (
-        ("STEPS = {{0}}  # 0 reads the prompt, n writes the n-th token",),
-        ("if ctx.step not in STEPS:", "    return x"),
-        "",
-    ),
+_CONSTANTS: dict[str, tuple[str, ...]] = {
+    SITE: (),
+    STEPS: ("STEPS = {{0}}  # 0 reads the prompt, n writes the n-th token",),
+    TOKENS: ("FIRST, LAST = 0, 3  # positions in the sequence, from 0, both included",),
+    HEAD: ("HEAD, WIDTH = {head}, {head_dim}  # a head fills WIDTH channels of what goes in",),
+}
+
+# Where along the token axis the tokens of a prompt lie that are meant. Inputs without tokens are taken whole.
+_HERE: dict[str, tuple[str, ...]] = {
+    SITE: ("here = row.columns or range(x.shape[1])",),
     TOKENS: (
-        ("FIRST, LAST = 0, 3  # positions in the sequence, from 0, both included",),
-        (
-            "here = [at for at, position in enumerate(ctx.positions) if FIRST <= position <= LAST]",
-            "if not here:",
-            "    return x",
-            "part = x[:, here]",
-        ),
-        "x[:, here] = {result}",
-    ),
-    HEAD: (
-        ("HEAD, WIDTH = {head}, {head_dim}  # a head fills WIDTH channels of what goes in",),
-        ("channels = slice(HEAD * WIDTH, (HEAD + 1) * WIDTH)", "part = x[..., channels]"),
-        "x[..., channels] = {result}",
+        "start = row.columns.start - row.positions.start",
+        "here = [start + position for position in row.positions if FIRST <= position <= LAST]",
+        "if not here:",
+        "    continue",
     ),
 }
