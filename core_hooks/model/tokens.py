@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,12 @@ class TokenSequence:
 
     def __add__(self, other: TokenSequence) -> TokenSequence:
         return TokenSequence(self.ids + other.ids, self.texts + other.texts, self.special + other.special)
+
+    def followed_by(self, steps: Iterable[TokenStep]) -> TokenSequence:
+        """Return the sequence with the tokens behind it that were generated, none of them special."""
+        steps = tuple(steps)
+        ids, texts = tuple(step.token_id for step in steps), tuple(step.text for step in steps)
+        return self + TokenSequence(ids, texts, (False,) * len(steps))
 
 
 @dataclass(frozen=True, slots=True)

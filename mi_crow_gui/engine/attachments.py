@@ -261,7 +261,6 @@ class Attachments:
             failures=sum(hook.failures for hook in hooks),
             last_shape=entry.last_shape,
             error=entry.error,
-            error_line=entry.line,
             results=self._results(entry),
             sites=tuple(dict.fromkeys(site for site, _ in entry.hooks)),
         )

@@ -112,7 +112,6 @@ class HookState:
     failures: int = 0
     last_shape: tuple[int, ...] = ()
     error: str = ""
-    error_line: int = 0
     results: tuple[tuple[str, int | float | bool | str], ...] = ()
     sites: tuple[str, ...] = ()
 

@@ -25,7 +25,6 @@ from mi_crow_gui.engine.warm_up import set_threads, warm_up
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from core_hooks.capture.history import RunHistory
     from core_hooks.capture.mailbox import Mailbox
     from core_hooks.hooks.kinds import HookKinds
     from core_hooks.hooks.run import HookRun
@@ -99,7 +98,6 @@ class ModelWorker(QObject):
         self._pending_lock = threading.Lock()
         self._pending: Sequence[HookSpec] | None = None
         self._again: frozenset[str] = frozenset()
-        self._last: RunHistory | None = None
         self._plugins = True
         self._kinds: HookKinds | None = None
 

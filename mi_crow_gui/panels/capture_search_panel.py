@@ -129,10 +129,6 @@ class CaptureSearchPanel(QWidget):
         self._token.setText(words or "Select a token in the strip above the plots first.")
         self._show_button()
 
-    def set_channel(self, channel: int) -> None:
-        """Offer this channel."""
-        self._channel.setValue(channel)
-
     def set_file(self, name: str, vectors: Sequence[str]) -> None:
         """Offer the vectors of a file."""
         self._file_name.setText(name)

@@ -231,10 +231,6 @@ class EditorPanel(QWidget):
         """Show names that fit at a place of the text, if that is where the cursor still is."""
         self._edit.completion.offer(names, text, line, column)
 
-    def focus_editor(self) -> None:
-        """Let the user type."""
-        self._edit.setFocus()
-
     # What is written
 
     @property

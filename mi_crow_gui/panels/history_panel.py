@@ -15,7 +15,7 @@ from mi_crow_gui.panels.history_view import HistoryView
 from mi_crow_gui.panels.look import GRID
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from mi_crow_gui.itemmodels.history_model import HistoryRow
 
@@ -83,11 +83,6 @@ class HistoryPanel(QWidget):
         self._silent = True
         self._view.setCurrentIndex(self._model.index(0))
         self._silent = False
-        self._show_buttons()
-
-    def set_runs(self, rows: Sequence[HistoryRow]) -> None:
-        """Show these runs, the newest first."""
-        self._model.set_rows(rows)
         self._show_buttons()
 
     def set_pins(self, pins: Mapping[str, int]) -> None:

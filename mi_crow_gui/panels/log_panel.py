@@ -115,12 +115,6 @@ class LogPanel(QWidget):
         self._show_details()
         self.errorsChanged.emit(0)
 
-    def show_last(self) -> None:
-        """Select the newest message and show its details."""
-        if self._model.rowCount():
-            self._view.selectRow(self._model.rowCount() - 1)
-            self._details.setChecked(True)
-
     def selected_entries(self) -> list[LogEntry]:
         """The selected messages."""
         rows = sorted(self._view.selectionModel().selectedRows(), key=QModelIndex.row)

@@ -238,10 +238,6 @@ class PromptPanel(QWidget):
         """Select a prompt of the batch."""
         self._strip.set_prompt(number)
 
-    def focus_prompt(self) -> None:
-        """Let the user type a prompt."""
-        self._edit.setFocus()
-
     # What is typed
 
     @property

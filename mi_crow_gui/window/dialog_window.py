@@ -70,14 +70,6 @@ class DialogWindow(QMainWindow):
         dialog.open()
         return dialog
 
-    def show_error(self, message: str, details: str = "") -> QDialog:
-        """Show one error in full, beside the window; errors that can wait belong in the log."""
-        from mi_crow_gui.window.error_dialog import ErrorDialog
-
-        dialog = ErrorDialog(message, details, self)
-        dialog.show()
-        return dialog
-
     def show_about(self) -> QDialog:
         """Show name, version and licence."""
         from mi_crow_gui.window.about_dialog import AboutDialog

@@ -134,11 +134,8 @@ class AnalysisWiring(QObject):
         if self._outcome is None:
             return
         one = self._outcome.of_prompt(self._parts.store.workspace.selected_prompt)
-        tokens, steps = one.info.tokens, one.generated
-        self._given = len(tokens) - one.info.continued
-        self._tokens = tokens + type(tokens)(
-            tuple(step.token_id for step in steps), tuple(step.text for step in steps), (False,) * len(steps)
-        )
+        self._given = len(one.info.tokens) - one.info.continued
+        self._tokens = one.info.tokens.followed_by(one.generated)
 
     def _selected(self, prompts: int) -> int:
         return max(0, min(self._parts.store.workspace.selected_prompt, prompts - 1))

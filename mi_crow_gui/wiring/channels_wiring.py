@@ -67,10 +67,7 @@ class ChannelsWiring(QObject):
         if panel is None:
             return
         panel.change_settings(channel=channel)
-        for place in range(self._board.count()):
-            page = self._board.widget(place)
-            if page is not None and page.isAncestorOf(panel):
-                self._board.setCurrentWidget(page)
+        self._board.bring_forward(panel)
         self._refresh()
 
     # ---- statistics --------------------------------------------------------------------------------------------

@@ -65,10 +65,8 @@ class CompareWiring(QObject):
             store.add_plot(spec)
         self._parts.window.show_workbench()
         panel = self._board.panel(spec.id)
-        pages = [self._board.widget(index) for index in range(self._board.count())]
-        page = next((page for page in pages if page is not None and panel and page.isAncestorOf(panel)), None)
-        if page is not None:
-            self._board.setCurrentWidget(page)
+        if panel is not None:
+            self._board.bring_forward(panel)
         self._refresh()
 
     # ---- handlers ----------------------------------------------------------------------------------------------

@@ -113,10 +113,7 @@ class ExperimentWiring(QObject):
         if not isinstance(panel, ExperimentPanel):
             return None
         self._parts.window.show_workbench()
-        pages = [self._board.widget(index) for index in range(self._board.count())]
-        page = next((page for page in pages if page is not None and page.isAncestorOf(panel)), None)
-        if page is not None:
-            self._board.setCurrentWidget(page)
+        self._board.bring_forward(panel)
         return panel
 
     def measure(self, panel: ExperimentPanel) -> None:

@@ -83,7 +83,4 @@ class HeadsWiring(QObject):
     def _turn_to(self, panel: PlotPanel) -> None:
         """Bring the tab of a plot to the front."""
         self._parts.window.show_workbench()
-        pages = [self._board.widget(index) for index in range(self._board.count())]
-        page = next((page for page in pages if page is not None and page.isAncestorOf(panel)), None)
-        if page is not None:
-            self._board.setCurrentWidget(page)
+        self._board.bring_forward(panel)

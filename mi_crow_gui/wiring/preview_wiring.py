@@ -101,11 +101,8 @@ class PreviewWiring(QObject):
         if self._outcome is None:
             return
         one = self._outcome.of_prompt(self._store.workspace.selected_prompt)
-        tokens, steps = one.info.tokens, one.generated
-        self._prompt_length = len(tokens)
-        self._tokens = tokens + type(tokens)(
-            tuple(step.token_id for step in steps), tuple(step.text for step in steps), (False,) * len(steps)
-        )
+        self._prompt_length = len(one.info.tokens)
+        self._tokens = one.info.tokens.followed_by(one.generated)
 
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:

@@ -136,6 +136,12 @@ class PlotBoard(QTabWidget):
         focused = [panel for panel in visible if focus is not None and panel.isAncestorOf(focus)]
         return next(iter((*focused, *visible)), None)
 
+    def bring_forward(self, panel: PlotPanel) -> None:
+        """Turn to the tab that a plot is on."""
+        page = next((page for page in self._pages.values() if page.isAncestorOf(panel)), None)
+        if page is not None:
+            self.setCurrentWidget(page)
+
     def set_pinnable(self, pinnable: bool) -> None:
         """Whether plots offer to stay with their site, for who listens to `plotPinRequested`."""
         self._pinnable = pinnable

@@ -195,3 +195,14 @@ def test_a_plot_can_be_asked_to_stay_with_its_site_where_somebody_listens(board:
     board.set_plots([replace(spec, site="h.1")])
     menu.aboutToShow.emit()
     assert next(action for action in menu.actions() if action.text() == "Stay with h.1").isChecked()
+
+
+def test_a_plot_on_another_tab_is_brought_to_the_front(board: PlotBoard) -> None:
+    first, second = *specs(1, "Plots"), *specs(1, "Later")
+    board.set_plots([first, second])
+    board.setCurrentIndex(0)
+    hidden = board.panel(second.id)
+    assert hidden is not None
+    board.bring_forward(hidden)
+    assert board.tabText(board.currentIndex()) == "Later"
+    assert board.visible_panels() == (hidden,)
