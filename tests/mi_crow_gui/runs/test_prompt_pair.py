@@ -52,8 +52,9 @@ def test_the_prompt_that_was_there_comes_back_by_undo(runs: Runs) -> None:
 
 
 def test_one_that_is_stopped_compares_nothing(runs: Runs) -> None:
-    # Slow enough to be stopped in the middle.
-    runs.driver.write_controller("transformer.h.0", "import time\ndef control(x):\n    time.sleep(0.2)\n    return x")
+    # It goes on until it is stopped, however slow the machine is.
+    endless = "import time\ndef control(x):\n    while True:\n        time.sleep(0.01)"
+    runs.driver.write_controller("transformer.h.0", endless)
     runs.driver.prompt(FIRST)
     choose(asked(runs), SECOND)
     with runs.qtbot.waitSignal(runs.window.service.runFinished, timeout=20_000) as blocker:
