@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from core_hooks.capture.mailbox import Mailbox
 from mi_crow_gui.engine.archive import RunArchive
-from mi_crow_gui.engine.feed import Feed
+from mi_crow_gui.engine.arrivals import Arrivals
 from mi_crow_gui.engine.interrupt import UserCodeGuard
-from mi_crow_gui.engine.messages import LIVE, STATES, STEPS, Failure, RunRequest, StateName
-from mi_crow_gui.engine.newest_frames import NewestFrames
+from mi_crow_gui.engine.lookout import Lookout
+from mi_crow_gui.engine.messages import Failure, RunRequest, StateName
 from mi_crow_gui.engine.patience import Patience
 from mi_crow_gui.engine.worker import ModelWorker
 
@@ -30,13 +30,11 @@ if TYPE_CHECKING:
         CaptureUpdate,
         Followed,
         HookFailure,
-        HookReport,
         OpenedModel,
         RunInfo,
         RunKind,
         RunOutcome,
     )
-    from mi_crow_gui.engine.model_look import OpeningChoices
     from mi_crow_gui.engine.tasks import ModelTask, TaskProgress, TaskResult
 
 
@@ -51,9 +49,6 @@ class ModelService(QObject):
     treeKnown = Signal(object)
     modelOpened = Signal(object)
     consentWanted = Signal(object)
-    looked = Signal(object)
-    devicesKnown = Signal(object)
-    choicesKnown = Signal(object)
     shapesKnown = Signal(object)
     progressed = Signal(object)
     runStarted = Signal(object)
@@ -65,8 +60,6 @@ class ModelService(QObject):
     promptStepsArrived = Signal(object)  # those of every prompt
     liveArrived = Signal(object)
     framesArrived = Signal(object)
-    kindsKnown = Signal(object)
-    warm = Signal()
     taskProgressed = Signal(object)
     taskEnded = Signal(object)
     pinsChanged = Signal()
@@ -74,10 +67,8 @@ class ModelService(QObject):
     stopDelayed = Signal(str)
 
     _openWanted = Signal(object, object)
-    _lookWanted = Signal(object)
     _runWanted = Signal(object)
     _hooksWanted = Signal()
-    _prepareWanted = Signal(int, bool)
     _taskWanted = Signal(object)
     _closeWanted = Signal()
 
@@ -86,22 +77,18 @@ class ModelService(QObject):
         self._state: StateName = "idle"
         self._model: OpenedModel | None = None
         self._anatomy: Anatomy | None = None
-        # What can be chosen before a model is opened; None until `choicesKnown`.
-        self.choices: OpeningChoices | None = None
         self._run: RunInfo | None = None
         self._run_number = 0
-        self._newest_report = 0
         self._task: ModelTask | None = None
         self._waiting_run: Callable[[], object] | None = None
         self._hooks: tuple[HookSpec, ...] = ()
-        self._newest = NewestFrames()
         self.memory_budget = 512 * 1024 * 1024
         mailbox: Mailbox[str, object] = Mailbox()
         self._guard = UserCodeGuard()
         self._archive = RunArchive()
         self._worker = ModelWorker(mailbox, self._guard, self._archive)
-        self._feed = Feed(mailbox, self)
-        self._feed.arrived.connect(self._on_feed_arrived)
+        self.lookout = Lookout(self._worker.scout, self)
+        self._arrivals = Arrivals(mailbox, self)
         self._patience = Patience(self._guard, self)
         self._patience.lost.connect(self.stopDelayed)
         self._thread = QThread(self)
@@ -113,10 +100,8 @@ class ModelService(QObject):
     def _connect(self) -> None:
         worker = self._worker
         self._openWanted.connect(worker.open)
-        self._lookWanted.connect(worker.look)
         self._runWanted.connect(worker.run)
         self._hooksWanted.connect(worker.take_hooks)
-        self._prepareWanted.connect(worker.prepare)
         self._taskWanted.connect(worker.work)
         self._closeWanted.connect(worker.close)
         worker.treeKnown.connect(self._on_worker_tree_known)
@@ -124,20 +109,21 @@ class ModelService(QObject):
         worker.openFailed.connect(self._on_worker_open_failed)
         worker.anatomyKnown.connect(self._on_worker_anatomy_known)
         worker.consentWanted.connect(self._on_worker_consent_wanted)
-        worker.looked.connect(self._on_worker_looked)
-        worker.devicesKnown.connect(self._on_worker_devices_known)
-        worker.choicesKnown.connect(self._on_worker_choices_known)
         worker.shapesKnown.connect(self._on_worker_shapes_known)
         worker.progressed.connect(self._on_worker_progressed)
         worker.runStarted.connect(self._on_worker_run_started)
         worker.runEnded.connect(self._on_worker_run_ended)
         worker.runFailed.connect(self._on_worker_run_failed)
         worker.hookFailed.connect(self._on_worker_hook_failed)
-        worker.hooksChanged.connect(self._on_worker_hooks_changed)
+        worker.hooksChanged.connect(self._arrivals.take_report)
         worker.taskProgressed.connect(self._on_worker_task_progressed)
         worker.taskEnded.connect(self._on_worker_task_ended)
-        worker.kindsKnown.connect(self._on_worker_kinds_known)
-        worker.warm.connect(self._on_worker_warm)
+        arrivals = self._arrivals
+        arrivals.stepsArrived.connect(self.stepsArrived)
+        arrivals.promptStepsArrived.connect(self.promptStepsArrived)
+        arrivals.liveArrived.connect(self.liveArrived)
+        arrivals.framesArrived.connect(self.framesArrived)
+        arrivals.hookStates.connect(self.hookStates)
 
     # ---- what the window asks ----------------------------------------------------------------------------------
 
@@ -171,18 +157,6 @@ class ModelService(QObject):
     def run_number(self) -> int:
         """Number of the newest run; 0 before the first."""
         return self._run_number
-
-    def prepare(self, threads: int = 0, plugins: bool = True) -> None:
-        """Import torch and transformers on the model thread; called once the window has been painted.
-
-        Tells of the kinds of hooks there are (`kindsKnown`), without `plugins` of the built-in ones alone.
-        """
-        self._prepareWanted.emit(threads, plugins)
-
-    def look(self, reference: ModelReference) -> None:
-        """Find out what a model is and needs before it is opened (`looked`); the newest question alone is answered."""
-        self._worker.looking_at = reference
-        self._lookWanted.emit(reference)
 
     def open(self, reference: ModelReference, consents: frozenset[str] | None = frozenset()) -> bool:
         """Open a model beside the one that is open; False while something else goes on.
@@ -228,9 +202,8 @@ class ModelService(QObject):
         if kind == "step":
             # Another seed for every token, or sampling would draw the same way each time.
             settings = replace(settings, max_new_tokens=1, seed=settings.seed + max(map(len, continued), default=0))
-        self._newest.clear()
         self._set_state("running")
-        self._feed.start()
+        self._arrivals.begin(self._run_number)
         self._runWanted.emit(
             RunRequest(
                 self._run_number,
@@ -283,12 +256,11 @@ class ModelService(QObject):
 
     def latest(self, site: str) -> np.ndarray | None:
         """Newest captured value of a site in the newest run; after the controllers if both sides are captured."""
-        self._feed.drain()
-        return self._newest.value(site)
+        return self._arrivals.latest(site)
 
     def frames(self) -> dict[str, CaptureUpdate]:
         """Newest update of every capture hook in the newest run, by hook id."""
-        return self._newest.all()
+        return self._arrivals.frames()
 
     @property
     def pinned(self) -> Mapping[str, KeptRun]:
@@ -322,7 +294,7 @@ class ModelService(QObject):
         the process ends it.
         """
         self._worker.cancel.set()
-        self._feed.stop()
+        self._arrivals.stop()
         self._closeWanted.emit()
         if not self._patience.outlast(self._thread, self._worker):
             return False
@@ -341,7 +313,7 @@ class ModelService(QObject):
     def _on_worker_opened(self, opened: OpenedModel) -> None:
         self._patience.stop()
         self._model = opened
-        self._newest.clear()
+        self._arrivals.clear()
         self._worker.leave_hooks(self._hooks)
         self._hooksWanted.emit()
         self._set_state("ready")
@@ -366,21 +338,8 @@ class ModelService(QObject):
         self.consentWanted.emit(wanted)
 
     @Slot(object)
-    def _on_worker_looked(self, look: object) -> None:
-        self.looked.emit(look)
-
-    @Slot(object)
-    def _on_worker_devices_known(self, devices: object) -> None:
-        self.devicesKnown.emit(devices)
-
-    @Slot(object)
     def _on_worker_shapes_known(self, shapes: object) -> None:
         self.shapesKnown.emit(shapes)
-
-    @Slot(object)
-    def _on_worker_choices_known(self, choices: OpeningChoices) -> None:
-        self.choices = choices
-        self.choicesKnown.emit(choices)
 
     @Slot(object)
     def _on_worker_progressed(self, progress: object) -> None:
@@ -403,10 +362,7 @@ class ModelService(QObject):
 
     def _finish_run(self) -> None:
         self._patience.stop()
-        self._feed.stop()
-        frames = self._newest.settle()
-        if frames:
-            self.framesArrived.emit(frames)
+        self._arrivals.end()
         # Hooks that were changed after the last forward began are still waiting.
         self._hooksWanted.emit()
         self._set_state("ready")
@@ -414,12 +370,6 @@ class ModelService(QObject):
     @Slot(object)
     def _on_worker_hook_failed(self, failure: HookFailure) -> None:
         self.hookFailed.emit(failure)
-
-    @Slot(object)
-    def _on_worker_hooks_changed(self, report: HookReport) -> None:
-        if report.serial > self._newest_report:
-            self._newest_report = report.serial
-            self.hookStates.emit(report.states)
 
     @Slot(object)
     def _on_worker_task_progressed(self, progress: TaskProgress) -> None:
@@ -440,32 +390,6 @@ class ModelService(QObject):
         self.taskEnded.emit(result)
         if result.details:
             self.failed.emit(Failure("task", result.problem, result.details))
-
-    @Slot(object)
-    def _on_worker_kinds_known(self, kinds: object) -> None:
-        self.kindsKnown.emit(kinds)
-
-    @Slot()
-    def _on_worker_warm(self) -> None:
-        self.warm.emit()
-
-    @Slot(object)
-    def _on_feed_arrived(self, arrived: object) -> None:
-        values = cast("dict[str, object]", arrived)
-        for key in (STEPS, LIVE, STATES):
-            number, content = cast("tuple[int, object]", values.get(key, (0, None)))
-            if number != self._run_number or content is None:
-                continue
-            if key == STEPS:
-                self.promptStepsArrived.emit(content)
-                self.stepsArrived.emit(cast("tuple[object, ...]", content)[0])
-            elif key == LIVE:
-                self.liveArrived.emit(content)
-            else:
-                self._on_worker_hooks_changed(cast("HookReport", content))
-        frames = self._newest.take(values, self._run_number)
-        if frames:
-            self.framesArrived.emit(frames)
 
     def _set_state(self, state: StateName) -> None:
         if state != self._state:

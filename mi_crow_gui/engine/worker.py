@@ -12,21 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from mi_crow_gui.engine.messages import (
-    ConsentWanted,
-    Failure,
-    OpenedModel,
-    RunOutcome,
-    RunRequest,
-)
+from mi_crow_gui.engine.messages import Failure, OpenedModel, RunOutcome, RunRequest
+from mi_crow_gui.engine.scout import Scout
 from mi_crow_gui.engine.tasks import TaskDesk, TaskProgress, TaskResult
-from mi_crow_gui.engine.warm_up import set_threads, warm_up
+from mi_crow_gui.engine.warm_up import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from core_hooks.capture.mailbox import Mailbox
-    from core_hooks.hooks.kinds import HookKinds
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opening import OpenedModel as CoreModel
     from core_hooks.model.reference import ModelReference, OpenProgress
@@ -46,14 +40,6 @@ log = logging.getLogger(__name__)
 _MOST_WATCHED = 20_000
 
 
-class _ConsentMissing(Exception):
-    """Code would have to run that nobody agreed to yet."""
-
-    def __init__(self, wanted: ConsentWanted) -> None:
-        super().__init__(wanted.code.source)
-        self.wanted = wanted
-
-
 class ModelWorker(QObject):
     """Opens models and runs them; every answer leaves as a signal or through the mailbox.
 
@@ -64,9 +50,6 @@ class ModelWorker(QObject):
     opened = Signal(object)
     openFailed = Signal(object)
     consentWanted = Signal(object)
-    looked = Signal(object)
-    devicesKnown = Signal(object)
-    choicesKnown = Signal(object)
     shapesKnown = Signal(object)
     anatomyKnown = Signal(object)
     progressed = Signal(object)
@@ -77,14 +60,12 @@ class ModelWorker(QObject):
     hooksChanged = Signal(object)
     taskProgressed = Signal(object)
     taskEnded = Signal(object)
-    kindsKnown = Signal(object)
-    warm = Signal()
 
     def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard, archive: RunArchive) -> None:
         super().__init__()
         self.cancel = threading.Event()
         self.archive = archive
-        self.looking_at: ModelReference | None = None
+        self.scout = Scout(self)
         # Set by the GUI thread: the analyses that can be seen.
         self.followed: frozenset[Followed] = frozenset()
         self._mailbox = mailbox
@@ -98,37 +79,8 @@ class ModelWorker(QObject):
         self._pending_lock = threading.Lock()
         self._pending: Sequence[HookSpec] | None = None
         self._again: frozenset[str] = frozenset()
-        self._plugins = True
-        self._kinds: HookKinds | None = None
 
     # ---- asked for by the service ------------------------------------------------------------------------------
-
-    @Slot(int, bool)
-    def prepare(self, threads: int, plugins: bool) -> None:
-        """Import what models need while nobody waits for it."""
-        try:
-            set_threads(threads)
-            warm_up()
-        except ImportError as error:
-            log.warning("Models can't be opened here, captures can: %s.", error)
-            return
-        from mi_crow_gui.engine.model_look import choices, devices
-
-        self.devicesKnown.emit(devices())
-        self.choicesKnown.emit(choices())
-        self._plugins = plugins
-        self.kindsKnown.emit(self._known_kinds())
-        self.warm.emit()
-
-    @Slot(object)
-    def look(self, reference: ModelReference) -> None:
-        """Say what is known of a model before it is opened; skipped when another was asked about since."""
-        if reference != self.looking_at:
-            return
-        warm_up()
-        from mi_crow_gui.engine.model_look import look
-
-        self.looked.emit(look(reference))
 
     @Slot(object, object)
     def open(self, reference: ModelReference, consents: frozenset[str] | None) -> None:
@@ -137,11 +89,14 @@ class ModelWorker(QObject):
         Python code that comes with it runs only when `consents` has its fingerprint; None refuses all of it.
         """
         from core_hooks.model.errors import ModelError, OpeningCancelled
+        from mi_crow_gui.engine.agreed_opening import ConsentMissing, open_agreed
 
         try:
             warm_up()
-            model = self._open(reference, consents)
-        except _ConsentMissing as missing:
+            model = open_agreed(
+                reference, consents, on_progress=self._on_progress, on_tree=self.treeKnown.emit, cancel=self.cancel
+            )
+        except ConsentMissing as missing:
             self.consentWanted.emit(missing.wanted)
         except OpeningCancelled:
             self.openFailed.emit(Failure("open", f"Opening '{reference.source}' was cancelled."))
@@ -247,37 +202,6 @@ class ModelWorker(QObject):
 
     # ---- on the model thread -----------------------------------------------------------------------------------
 
-    def _open(self, reference: ModelReference, consents: frozenset[str] | None) -> CoreModel:
-        from core_hooks.model.errors import ModelError
-        from core_hooks.model.opening import open_model
-        from mi_crow_gui.engine.foreign_code import foreign_code
-
-        def once(trusted: bool) -> CoreModel:
-            return open_model(
-                replace(reference, trust_code=trusted),
-                on_progress=self._on_progress,
-                on_tree=self.treeKnown.emit,
-                cancel=self.cancel,
-            )
-
-        code = foreign_code(reference.source)
-        if code is None:
-            try:
-                return once(False)
-            except ModelError:
-                # What was downloaded just now may have brought code along.
-                code = foreign_code(reference.source)
-                if code is None:
-                    raise
-        if consents is None:
-            raise ModelError(
-                f"{reference.source} needs Python code to run ({code.names}), which --safe refuses: start without "
-                "--safe to be asked."
-            )
-        if code.fingerprint not in consents:
-            raise _ConsentMissing(ConsentWanted(reference, code))
-        return once(True)
-
     @contextmanager
     def _watching_shapes(self) -> Iterator[None]:
         """Tell what every module took and gave over the prompt; of a huge model in its first run only."""
@@ -298,7 +222,7 @@ class ModelWorker(QObject):
         from mi_crow_gui.engine.attachments import Attachments
 
         if self._attachments is None:
-            self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit, self._known_kinds())
+            self._attachments = Attachments(self._guard, self._on_record, self.hookFailed.emit, self.scout.kinds())
         previous, self._model = self._model, model
         self.archive.clear()
         self._measures, self._shapes_seen = None, False
@@ -311,13 +235,6 @@ class ModelWorker(QObject):
         self.anatomyKnown.emit(anatomy)
         has_examples = model.example_inputs is not None
         self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, has_examples, found))
-
-    def _known_kinds(self) -> HookKinds:
-        from core_hooks.hooks.kinds import load
-
-        if self._kinds is None:
-            self._kinds = load(self._plugins)
-        return self._kinds
 
     def _begin(self, request: RunRequest) -> Recording:
         from mi_crow_gui.engine.captured_runs import LiveValues, by_pin

@@ -22,7 +22,7 @@ class DeviceWiring(QObject):
         self._window, self._service, self._model = parts.window, parts.service, model
         self._devices: tuple[str, ...] = ()
         model.device = parts.arguments.device
-        self._service.devicesKnown.connect(self._on_service_devices_known)
+        self._service.lookout.devicesKnown.connect(self._on_service_devices_known)
         self._service.modelOpened.connect(self._on_service_model_opened)
         self._service.stateChanged.connect(self._on_service_state_changed)
         self._window.deviceChosen.connect(self._on_window_device_chosen)

@@ -33,7 +33,7 @@ class KindsWiring(QObject):
         self._kinds: HookKinds | None = None
         self._states: dict[str, HookState] = {}
         self._panel.settingChanged.connect(self._on_panel_setting_changed)
-        parts.service.kindsKnown.connect(self._on_service_kinds_known)
+        parts.service.lookout.kindsKnown.connect(self._on_service_kinds_known)
         parts.service.hookStates.connect(self._on_service_hook_states)
         parts.store.changed.connect(self._on_store_changed)
 

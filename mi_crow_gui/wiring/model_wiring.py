@@ -70,7 +70,7 @@ class ModelWiring(QObject):
         if not self._prepared:
             self._prepared = True
             parts = self._parts
-            self._service.prepare(parts.settings.torch_threads, not parts.arguments.no_plugins)
+            self._service.lookout.prepare(parts.settings.torch_threads, not parts.arguments.no_plugins)
 
     def open_target(self, reference: ModelReference) -> None:
         """Open what a person named: a model, or a session or capture by the look of its path."""
@@ -111,11 +111,12 @@ class ModelWiring(QObject):
     def _on_open_model_triggered(self) -> None:
         self.prepare()
         dialog = self._window.ask_for_model(self.open_target, ModelReference("", device=self.device))
-        dialog.lookWanted.connect(self._service.look)
-        self._service.looked.connect(dialog.show_look)
-        if self._service.choices is not None:
-            dialog.set_choices(self._service.choices)
-        self._service.choicesKnown.connect(dialog.set_choices)
+        lookout = self._service.lookout
+        dialog.lookWanted.connect(lookout.look)
+        lookout.looked.connect(dialog.show_look)
+        if lookout.choices is not None:
+            dialog.set_choices(lookout.choices)
+        lookout.choicesKnown.connect(dialog.set_choices)
 
     @Slot(list)
     def _on_window_paths_dropped(self, paths: list[str]) -> None:

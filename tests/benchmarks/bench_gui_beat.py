@@ -64,7 +64,7 @@ def main() -> None:
     finished: list[object] = []
     warm: list[object] = []
     service.runFinished.connect(finished.append)
-    service.warm.connect(lambda: warm.append(True))
+    service.lookout.warm.connect(lambda: warm.append(True))
     window.show()
     phase("imports (plots, torch, transformers)", lambda: None, lambda: bool(warm))
     larger = os.environ.get("MI_CROW_SMOLLM")

@@ -42,7 +42,7 @@ class Bench:
         self.timer.timeout.connect(lambda: self.beats.append(time.perf_counter()))
         self.window.service.runFinished.connect(self.finished.append)
         warm: list[bool] = []
-        self.window.service.warm.connect(lambda: warm.append(True))
+        self.window.service.lookout.warm.connect(lambda: warm.append(True))
         self.window.show()
         self.wait(lambda: bool(warm))
 

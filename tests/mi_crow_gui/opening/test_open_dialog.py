@@ -30,7 +30,7 @@ def opened_dialog(driver: Driver) -> OpenModelDialog:
 
 
 def words_about(driver: Driver, qtbot: QtBot, dialog: OpenModelDialog, source: str) -> str:
-    with qtbot.waitSignal(driver.window.service.looked, timeout=60_000):
+    with qtbot.waitSignal(driver.window.service.lookout.looked, timeout=60_000):
         dialog.findChild(QLineEdit, "modelSource").setText(source)
     return dialog.findChild(QLabel, "modelLookWords").text()
 
@@ -43,9 +43,9 @@ def test_memory_needed_stands_against_memory_free_and_follows_the_dtype(
     assert "LlamaForCausalLM" in words
     assert "free on cpu" in words
     dtype = dialog.findChild(QComboBox, "modelDtype")
-    with qtbot.waitSignal(driver.window.service.looked, timeout=10_000) as stored:
+    with qtbot.waitSignal(driver.window.service.lookout.looked, timeout=10_000) as stored:
         dtype.setCurrentIndex(dtype.findData("float32"))
-    with qtbot.waitSignal(driver.window.service.looked, timeout=10_000) as half:
+    with qtbot.waitSignal(driver.window.service.lookout.looked, timeout=10_000) as half:
         dtype.setCurrentIndex(dtype.findData("float16"))
     # Rotary frequencies stay float32 in every dtype.
     assert half.args[0].needed == pytest.approx(stored.args[0].needed / 2, rel=0.01)
@@ -106,12 +106,12 @@ def test_a_look_happens_on_the_model_thread_and_an_overtaken_one_is_skipped(
         return plain(reference)
 
     monkeypatch.setattr(model_look, "look", watched)
-    service.look(ModelReference("one"))
+    service.lookout.look(ModelReference("one"))
     qtbot.waitUntil(begun.is_set, timeout=60_000)
     newest = str(folders["llama"])
-    service.look(ModelReference("two"))
-    service.look(ModelReference(newest))
-    with qtbot.waitSignal(service.looked, check_params_cb=lambda look: look.reference.source == newest):
+    service.lookout.look(ModelReference("two"))
+    service.lookout.look(ModelReference(newest))
+    with qtbot.waitSignal(service.lookout.looked, check_params_cb=lambda look: look.reference.source == newest):
         may_go_on.set()
     assert seen == [("one", False), (newest, False)]
 
@@ -154,7 +154,7 @@ def test_quantisations_are_offered_where_their_library_is_installed_and_greyed_w
     driver: Driver, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Quantisation, "lacking", lambda self: "" if self.library == "torchao" else "is not installed")
-    qtbot.waitUntil(lambda: driver.window.service.choices is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: driver.window.service.lookout.choices is not None, timeout=60_000)
     dialog = opened_dialog(driver)
     dialog.set_choices(model_look.choices())
     offered = entries(dialog.findChild(QComboBox, "modelQuantisation"))
@@ -171,14 +171,14 @@ def test_the_memory_needed_follows_the_quantisation_which_goes_with_the_model(
     driver: Driver, qtbot: QtBot, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Quantisation, "lacking", lambda self: "")
-    qtbot.waitUntil(lambda: driver.window.service.choices is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: driver.window.service.lookout.choices is not None, timeout=60_000)
     dialog = opened_dialog(driver)
     dialog.set_choices(model_look.choices())
     words_about(driver, qtbot, dialog, str(folders["llama"]))
     box = dialog.findChild(QComboBox, "modelQuantisation")
     needed = {}
     for value in ("bitsandbytes-8bit", "bitsandbytes-4bit", "none"):
-        with qtbot.waitSignal(driver.window.service.looked, timeout=10_000) as looked:
+        with qtbot.waitSignal(driver.window.service.lookout.looked, timeout=10_000) as looked:
             box.setCurrentIndex(box.findData(value))
         needed[value] = looked.args[0].needed
     assert needed["bitsandbytes-4bit"] < needed["bitsandbytes-8bit"] < needed["none"]
