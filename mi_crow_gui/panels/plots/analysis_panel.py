@@ -107,12 +107,11 @@ class AnalysisPanel(PlotPanel):
 
     def _say_titles(self) -> None:
         super()._say_titles()
-        self._swatch.setVisible(False)
-        self._site_label.set_site(None, instead=self._words())
+        self._title.set_words(self._words())
         self.setAccessibleName(self._words())
         if self._drawing is not None:
             when = self._when_words(self._drawing)
-            self._when.setText(f"⚠ {when} (stale)" if self._stale else when)
+            self._title.when.setText(f"⚠ {when} (stale)" if self._stale else when)
 
     def _show_empty(self) -> None:
         if self._drawing is not None:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QStackedWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Signal
+from PySide6.QtWidgets import QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from mi_crow_gui.document.formatting import count, plural
 from mi_crow_gui.document.hook_spec import new_id
@@ -15,9 +15,9 @@ from mi_crow_gui.document.plot_source import NEWEST
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.colours import PlotColours, site_colour
 from mi_crow_gui.panels.plots.empty_page import EmptyPage
+from mi_crow_gui.panels.plots.foot_line import FootLine
 from mi_crow_gui.panels.plots.source_menu import add_source_menu
-from mi_crow_gui.panels.plots.title_and_foot import FootLine, Swatch
-from mi_crow_gui.panels.site_label import SiteLabel
+from mi_crow_gui.panels.plots.title_line import TitleLine
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.options import options_of, settings_from
 from mi_crow_gui.plotdata.prompt_frame import was_kept
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from PySide6.QtGui import QAction, QResizeEvent
+    from PySide6.QtWidgets import QMenu
 
     from mi_crow_gui.plotdata.drawing import Drawing
 
 NO_TOKEN = -1
-# The spaces are room for the arrow that the style draws over the text.
-_OPTIONS, _OPTIONS_SHORT = "Options  ", "⋯  "
 _NARROW = 42 * GRID
 _APPLYING = "the new settings are being applied"
 
@@ -73,39 +72,9 @@ class PlotPanel(QWidget):
         self.setProperty("plotKind", self.kind)
         self.setProperty("site", "")
 
-        self._swatch = Swatch()
-        self._site_label = SiteLabel()
-        self._site_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._when = QLabel()
-        self._when.setTextFormat(Qt.TextFormat.PlainText)
-        self._menu = QMenu(self)
-        self._menu.aboutToShow.connect(self._on_menu_about_to_show)
-        self._options = QToolButton()
-        self._options.setText(_OPTIONS)
-        self._options.setAccessibleName("Plot options")
-        self._options.setObjectName("plotOptions")
-        self._options.setToolTip("Scale, what is shown, export")
-        self._options.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._options.setAutoRaise(True)
-        self._options.setMenu(self._menu)
-        self._close = QToolButton()
-        self._close.setText("×")
-        self._close.setObjectName("plotClose")
-        self._close.setAccessibleName("Close this plot")
-        self._close.setToolTip("Close this plot")
-        self._close.setAutoRaise(True)
-        self._close.clicked.connect(self._on_close_clicked)
-        title = self._title = QHBoxLayout()
-        title.setContentsMargins(GRID, 0, 0, 0)
-        title.setSpacing(GRID)
-        for widget, stretch in ((self._swatch, 0), (self._site_label, 1), (self._when, 0)):
-            title.addWidget(widget, stretch)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(0)
-        buttons.addWidget(self._options)
-        buttons.addWidget(self._close)
-        title.addLayout(buttons)
-
+        title = self._title = TitleLine(self)
+        title.menu.aboutToShow.connect(self._on_menu_about_to_show)
+        title.close.clicked.connect(self._on_close_clicked)
         self._empty = EmptyPage()
         self._empty.offerTaken.connect(self.offerTaken)
         self._stack = QStackedWidget()
@@ -163,7 +132,7 @@ class PlotPanel(QWidget):
 
     def set_closable(self, closable: bool) -> None:
         """A plot outside a board has nothing to be closed from."""
-        self._close.setVisible(closable)
+        self._title.close.setVisible(closable)
 
     def set_pinnable(self, pinnable: bool) -> None:
         """Whether the plot offers to stay with its site, for who listens to `pinRequested`."""
@@ -262,12 +231,12 @@ class PlotPanel(QWidget):
         shown = [button for button in self.findChildren(QToolButton) if button.isVisibleTo(self)]
         for button in shown:
             button.setVisible(False)
-        self._title.setContentsMargins(GRID, 0, GRID, 0)
+        self._title.set_margin(GRID)
         self._column.activate()
         try:
             yield self
         finally:
-            self._title.setContentsMargins(GRID, 0, 0, 0)
+            self._title.set_margin(0)
             for button in shown:
                 button.setVisible(True)
 
@@ -353,8 +322,7 @@ class PlotPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
         super().resizeEvent(event)
-        # In a narrow plot the site needs the room more than the word does.
-        self._options.setText(_OPTIONS_SHORT if self.width() < _NARROW else _OPTIONS)
+        self._title.set_narrow(self.width() < _NARROW)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
         super().changeEvent(event)
@@ -365,18 +333,19 @@ class PlotPanel(QWidget):
         self.closeRequested.emit()
 
     def _on_menu_about_to_show(self) -> None:
-        self._menu.clear()
-        self._fill_menu(self._menu)
+        menu = self._title.menu
+        menu.clear()
+        self._fill_menu(menu)
         if self._pinnable and self._site is not None:
-            pin = self._menu.addAction(f"Stay with {self._site or 'the model'}")
+            pin = menu.addAction(f"Stay with {self._site or 'the model'}")
             pin.setCheckable(True)
             pin.setChecked(self._pinned)
             pin.toggled.connect(self.pinRequested)
         if len(self._sources) > 1:
-            add_source_menu(self._menu, self._sources, self._source, self.sourceRequested.emit)
-        self._menu.addSeparator()
-        copy = self._menu.addAction("Copy as image", self._copy_image)
-        export = self._menu.addAction("Export…", self.exportRequested.emit)
+            add_source_menu(menu, self._sources, self._source, self.sourceRequested.emit)
+        menu.addSeparator()
+        copy = menu.addAction("Copy as image", self._copy_image)
+        export = menu.addAction("Export…", self.exportRequested.emit)
         for action in (copy, export):
             action.setEnabled(self._drawing is not None)
 
@@ -387,8 +356,7 @@ class PlotPanel(QWidget):
 
     def _say_titles(self) -> None:
         site = self._site
-        self._site_label.set_site(site, instead="No site selected")
-        self._swatch.set_colour(None if site is None else site_colour(site, self.palette()))
+        self._title.set_site(site, None if site is None else site_colour(site, self.palette()))
         drawing = self._drawing
         when = ""
         if drawing is not None:
@@ -399,8 +367,8 @@ class PlotPanel(QWidget):
                 when += f" · {word}{drawing.rows.sample + 1}/{drawing.rows.samples}"
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""
-        self._when.setText(when)
-        self._when.setToolTip(f"Not the newest: {self._stale}." if self._stale else "")
+        self._title.when.setText(when)
+        self._title.when.setToolTip(f"Not the newest: {self._stale}." if self._stale else "")
         self._foot.set_warning(f"Not the newest: {self._stale}" if self._stale and drawing is not None else "")
         self.setAccessibleName(f"{self.title} of {site or 'the model'}" if site is not None else self.title)
 

@@ -125,11 +125,10 @@ class ExperimentPanel(PlotPanel):
 
     def _say_titles(self) -> None:
         super()._say_titles()
-        self._swatch.setVisible(False)
-        self._site_label.set_site(None, instead=self.title)
+        self._title.set_words(self.title)
         self.setAccessibleName(self.title)
         if self._drawing is not None:
-            self._when.setText(
+            self._title.when.setText(
                 f"⚠ {self._when_words(self._drawing)}" if self._stale else self._when_words(self._drawing)
             )
 

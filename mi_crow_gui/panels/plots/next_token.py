@@ -81,7 +81,7 @@ class NextTokenPanel(AnalysisPanel):
     def _say_titles(self) -> None:
         super()._say_titles()
         if self._live is not None:
-            self._when.setText("run {} · step {}".format(*self._live))
+            self._title.when.setText("run {} · step {}".format(*self._live))
 
     def _words(self) -> str:
         if self._live is not None:

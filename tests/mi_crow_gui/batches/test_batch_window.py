@@ -62,7 +62,7 @@ def test_every_line_is_a_row_whose_numbers_are_those_of_the_prompt_alone(batches
         drawing = batches.shown(panel, number, outcome.info.number)
         np.testing.assert_allclose(drawing.rows.values, values[0], atol=1e-4)
         np.testing.assert_allclose(batches.strip._values[number][1:], losses, atol=1e-4)
-        assert f"prompt {number + 1}/3" in panel._when.text()
+        assert f"prompt {number + 1}/3" in panel._title.when.text()
 
 
 def test_the_switch_is_undone_kept_in_the_session_and_says_how_many_prompts_there_are(batches: Batches) -> None:

@@ -131,7 +131,7 @@ def test_a_controller_on_one_prompt_of_the_batch_leaves_the_others_as_they_are(b
         batches.click(number, 0)
         one = after.of_prompt(number)
         qtbot.waitUntil(lambda one=one: _is_of(panel, one), timeout=10_000)
-        assert f"prompt {number + 1}/3" in panel._when.text()
+        assert f"prompt {number + 1}/3" in panel._title.when.text()
         expected = panel.drawing.content.expected[len(one.info.tokens) - 1].candidates
         assert expected[0].probability == pytest.approx(one.candidates[0].probability, abs=1e-4)
 

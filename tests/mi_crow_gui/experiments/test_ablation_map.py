@@ -53,8 +53,8 @@ def test_its_menu_offers_no_runs_to_choose_from(lab: Lab, repeated_prompt: str) 
     lab.driver.prompt(repeated_prompt)
     panel = lab.act("ablate", "ablation")
     lab.shown(panel)
-    panel._menu.aboutToShow.emit()
-    entries = [action.text() for action in panel._menu.actions() if not action.isSeparator()]
+    panel._title.menu.aboutToShow.emit()
+    entries = [action.text() for action in panel._title.menu.actions() if not action.isSeparator()]
     assert entries == ["Scale", "Copy as image", "Export…"]
 
 

@@ -42,7 +42,7 @@ def only(runs: Runs, kind: str) -> PlotPanel:
 
 def choose(runs: Runs, panel: PlotPanel, source: str) -> None:
     """Choose a source in the plot's own menu."""
-    menu = panel._menu
+    menu = panel._title.menu
     menu.aboutToShow.emit()
     inner = next(action.menu() for action in menu.actions() if action.text() == "Run shown")
     assert isinstance(inner, QMenu)
@@ -61,7 +61,7 @@ def shown(runs: Runs, panel: PlotPanel, when: str) -> Any:
 
 
 def title(panel: PlotPanel) -> str:
-    return panel._when.text()
+    return panel._title.when.text()
 
 
 def words(panel: PlotPanel) -> str:

@@ -111,7 +111,7 @@ def test_a_live_picture_says_run_and_step_and_is_not_stale(views: Views, repeate
     def note(live: object) -> None:
         for panel in panels.values():
             if panel.drawing is not None and panel.drawing.frame.live:
-                seen.append((panel.stale, panel._when.text()))
+                seen.append((panel.stale, panel._title.when.text()))
 
     views.driver.window.service.stepsArrived.connect(note)
     outcome, _ = generate(views, repeated_prompt, 150)
@@ -183,7 +183,7 @@ def test_the_slider_takes_every_analysis_back_to_the_tokens_until_that_step(
     # The word that the model chose then is marked.
     _, here = panels["next_token"].shown()
     assert here.came.token_id == int(ids[0, end])
-    assert panels["logit_lens"]._when.text() == f"run {outcome.info.number} · step 5"
+    assert panels["logit_lens"]._title.when.text() == f"run {outcome.info.number} · step 5"
     slider.setValue(slider.maximum())
     wait_step(views, panels["logit_lens"], 12)
 

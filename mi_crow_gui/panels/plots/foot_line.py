@@ -1,4 +1,4 @@
-"""The small things around a plot: the square in its site's colour, and the line under it."""
+"""The line under a plot."""
 
 from __future__ import annotations
 
@@ -6,31 +6,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy
 
 from mi_crow_gui.panels.look import GRID, fixed_font
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QColor, QPaintEvent
-
-
-class Swatch(QWidget):
-    """The colour of a site as a small square."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._colour: QColor | None = None
-        self.setFixedSize(GRID + 2, GRID + 2)
-
-    def set_colour(self, colour: QColor | None) -> None:
-        """Show a colour, or nothing."""
-        self._colour = colour
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
-        if self._colour is not None:
-            painter = QPainter(self)
-            painter.fillRect(self.rect(), self._colour)
+    from PySide6.QtGui import QPaintEvent
 
 
 class FootLine(QLabel):
