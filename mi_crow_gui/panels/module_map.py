@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 from mi_crow_gui.document import formatting
 from mi_crow_gui.itemmodels.module_grid import ModuleGrid, module_grid
 from mi_crow_gui.panels.look import GRID, ink_on, mix, muted
+from mi_crow_gui.panels.map_labels import MapLabels
 from mi_crow_gui.panels.map_measures import MEASURES
 from mi_crow_gui.panels.module_map_legend import ModuleMapLegend, cell_colour
 
@@ -59,7 +60,7 @@ class ModuleMap(QAbstractScrollArea):
         self.legend = ModuleMapLegend()
         self._tree: ModuleTree | None = None
         self._grid = ModuleGrid()
-        self._label_width = self._header_height = GRID
+        self._labels = MapLabels()
         self._attached: frozenset[str] = frozenset()
         self._known: dict[str, dict[str, float]] = {}
         self._measure = next(iter(MEASURES))
@@ -85,7 +86,7 @@ class ModuleMap(QAbstractScrollArea):
         self._show_range()
         self._pressed = self._swept = None
         self._current = (0, 0)
-        self._measure_texts()
+        self._labels.set_grid(grid, self.fontMetrics())
         self._arrange()
 
     def set_attached(self, sites: Collection[str]) -> None:
@@ -122,7 +123,7 @@ class ModuleMap(QAbstractScrollArea):
 
     def cell_rect(self, row: int, column: int) -> QRect:
         """Where a cell is drawn, in the viewport."""
-        width, left, top = self._cell_width(), self._label_width, self._header_height
+        width, left, top = self._cell_width(), self._labels.width, self._labels.height
         x = left + column * width - self.horizontalScrollBar().value()
         y = top + row * _ROW - self.verticalScrollBar().value()
         return QRect(x, y, width - _GAP, _ROW - _GAP)
@@ -167,16 +168,19 @@ class ModuleMap(QAbstractScrollArea):
                 _EMPTY,
             )
             return
-        left, top, bottom = self._label_width, self._header_height, area.height()
+        left, top, bottom = self._labels.width, self._labels.height, area.height()
         painter.save()
         painter.setClipRect(0, top, area.width(), bottom - top)
         first = max(0, self.verticalScrollBar().value() // _ROW)
         last = min(len(self._grid.rows), first + (bottom - top) // _ROW + 2)
         self._paint_cells(painter, first, last, left)
         painter.setClipRect(0, top, left, bottom - top)
-        self._paint_labels(painter, first, last, left)
+        tops = [self.cell_rect(row, 0).y() for row in range(first, last)]
+        self._labels.paint_rows(painter, palette, first, tops, _ROW)
+        painter.setClipRect(left, 0, area.width() - left, top)
+        lefts = [self.cell_rect(0, column).x() for column in range(len(self._grid.columns))]
+        self._labels.paint_columns(painter, palette, lefts, self._cell_width() - _GAP)
         painter.restore()
-        self._paint_header(painter, left, top)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102 - Qt's
         place = self._place_at(event.position().toPoint())
@@ -237,7 +241,7 @@ class ModuleMap(QAbstractScrollArea):
     def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
-            self._measure_texts()
+            self._labels.set_grid(self._grid, self.fontMetrics())
             self._arrange()
 
     # Inside
@@ -265,14 +269,14 @@ class ModuleMap(QAbstractScrollArea):
     def _place_at(self, at: QPoint, *, nearest: bool = False) -> tuple[int, int] | None:
         if not self._grid.rows:
             return None
-        column = (at.x() - self._label_width + self.horizontalScrollBar().value()) // self._cell_width()
-        row = (at.y() - self._header_height + self.verticalScrollBar().value()) // _ROW
+        column = (at.x() - self._labels.width + self.horizontalScrollBar().value()) // self._cell_width()
+        row = (at.y() - self._labels.height + self.verticalScrollBar().value()) // _ROW
         if nearest:
             return (
                 min(max(row, 0), len(self._grid.rows) - 1),
                 min(max(column, 0), len(self._grid.columns) - 1),
             )
-        over_cells = self._header_height <= at.y() < self.viewport().height()
+        over_cells = self._labels.height <= at.y() < self.viewport().height()
         if not over_cells or not 0 <= row < len(self._grid.rows):
             return None
         if column < 0:
@@ -285,7 +289,7 @@ class ModuleMap(QAbstractScrollArea):
         bar, page = self.verticalScrollBar(), self._page_height()
         bar.setValue(min(max(bar.value(), top + _ROW - page), top))
         left, across = place[1] * self._cell_width(), self.horizontalScrollBar()
-        width = self.viewport().width() - self._label_width
+        width = self.viewport().width() - self._labels.width
         across.setValue(min(max(across.value(), left + self._cell_width() - width), left))
 
     def _arrange(self) -> None:
@@ -294,7 +298,7 @@ class ModuleMap(QAbstractScrollArea):
         self.verticalScrollBar().setRange(0, max(0, rows * _ROW - page))
         self.verticalScrollBar().setPageStep(max(1, page))
         self.verticalScrollBar().setSingleStep(_ROW)
-        width = self.viewport().width() - self._label_width
+        width = self.viewport().width() - self._labels.width
         self.horizontalScrollBar().setRange(0, max(0, columns * self._cell_width() - width))
         self.horizontalScrollBar().setPageStep(max(1, width))
         self.horizontalScrollBar().setSingleStep(self._cell_width())
@@ -318,20 +322,12 @@ class ModuleMap(QAbstractScrollArea):
         self.setAccessibleDescription(f"{rows} rows, {parts} columns.{selected}{measure}")
 
     def _page_height(self) -> int:
-        return max(_ROW, self.viewport().height() - self._header_height)
+        return max(_ROW, self.viewport().height() - self._labels.height)
 
     def _cell_width(self) -> int:
         columns = max(1, len(self._grid.columns))
-        room = self.viewport().width() - self._label_width
+        room = self.viewport().width() - self._labels.width
         return min(_MOST_CELL, max(_LEAST_CELL, room // columns))
-
-    def _measure_texts(self) -> None:
-        """Room for the names; measured once, as every cell's place depends on it."""
-        width = self.fontMetrics().horizontalAdvance
-        label = max((width(text) for text in {_short(row.label) for row in self._grid.rows}), default=0)
-        header = max((width(_part(name)) for name in self._grid.columns), default=0)
-        self._label_width = min(label, 10 * GRID) + GRID
-        self._header_height = min(header, 10 * GRID) + GRID
 
     def _paint_cells(self, painter: QPainter, first: int, last: int, left: int) -> None:
         palette = self.palette()
@@ -363,39 +359,3 @@ class ModuleMap(QAbstractScrollArea):
         if self._pressed is None or self._swept is None:
             return frozenset()
         return frozenset(self._grid.sites(self._pressed, self._swept))
-
-    def _paint_labels(self, painter: QPainter, first: int, last: int, left: int) -> None:
-        metrics = painter.fontMetrics()
-        painter.setPen(muted(self.palette()))
-        for number in range(first, last):
-            box = QRect(0, self.cell_rect(number, 0).y(), left - GRID // 2, _ROW)
-            label = metrics.elidedText(_short(self._grid.rows[number].label), Qt.TextElideMode.ElideLeft, box.width())
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
-
-    def _paint_header(self, painter: QPainter, left: int, top: int) -> None:
-        metrics = painter.fontMetrics()
-        width = self._cell_width()
-        painter.save()
-        painter.setClipRect(left, 0, self.viewport().width() - left, top)
-        painter.setPen(muted(self.palette()))
-        for column, name in enumerate(self._grid.columns):
-            x = left + column * width - self.horizontalScrollBar().value()
-            painter.save()
-            painter.translate(x, top - GRID // 2)
-            painter.rotate(-90)
-            text = metrics.elidedText(_part(name), Qt.TextElideMode.ElideMiddle, top - GRID)
-            painter.drawText(QRect(0, 0, top - GRID, width - _GAP), Qt.AlignmentFlag.AlignVCenter, text)
-            painter.restore()
-        painter.restore()
-
-
-def _short(label: str) -> str:
-    """The last part of a path, with the one before it when it is only a number."""
-    parts = label.split(".")
-    return ".".join(parts[-2:]) if parts[-1].isdigit() and len(parts) > 1 else parts[-1]
-
-
-def _part(name: str) -> str:
-    """The last part of a column's name, marked as belonging to the column before it."""
-    parent, _, last = name.rpartition(".")
-    return f"· {last}" if parent else last
