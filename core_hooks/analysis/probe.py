@@ -144,7 +144,20 @@ def train_probe(
 
 
 def split_by_text(texts: np.ndarray, held_out: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which examples are trained on and which are held out, bool; all of a text on one side, by lot."""
+    """Which examples are trained on and which are held out; all of a text on one side, by lot.
+
+    Parameters
+    ----------
+    texts
+        Number of the text that each example is from, [examples].
+    held_out
+        Share of the texts, 0 to 1, that is held out: at least one of them, none when there is only one.
+
+    Returns
+    -------
+    tuple
+        Two masks [examples], bool: trained on, held out.
+    """
     numbers = np.unique(texts)
     np.random.default_rng(seed).shuffle(numbers)
     apart = numbers[: max(1, round(len(numbers) * held_out))] if len(numbers) > 1 else numbers[:0]

@@ -119,6 +119,11 @@ def labels_of_texts(
     ----------
     by_record
         The numbers given are of records of the corpus, which also counts those that gave no text.
+
+    Raises
+    ------
+    CaptureError
+        When no text has a label.
     """
     found: dict[int, str] = {}
     for number in range(capture.texts):

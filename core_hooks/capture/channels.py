@@ -141,7 +141,18 @@ def channel_card(
 def rows_beyond(
     capture: Capture, site: StoredSite | str, channel: int, threshold: float, *, above: bool = True
 ) -> np.ndarray:
-    """Rows whose value of a channel is larger than `threshold` (smaller if not `above`), int64, ascending."""
+    """Rows whose value of a channel is larger than `threshold` (smaller if not `above`).
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of rows of the capture, [matches], int64, ascending.
+
+    Raises
+    ------
+    CaptureError
+        When the capture has no such site or channel, or can't be read.
+    """
     found = capture.site(site) if isinstance(site, str) else site
     column = capture.column(found, channel)
     return np.flatnonzero(column > threshold if above else column < threshold) + found.first_row
@@ -150,7 +161,18 @@ def rows_beyond(
 def examples_at(
     capture: Capture, site: StoredSite | str, channel: int, rows: Iterable[int], neighbours: int = 8
 ) -> list[Example]:
-    """The tokens at some rows with their neighbours and what a channel had on them."""
+    """The tokens at some rows with their neighbours and what a channel had on them.
+
+    Parameters
+    ----------
+    neighbours
+        So many tokens are shown on each side, fewer at the ends of a text.
+
+    Raises
+    ------
+    CaptureError
+        When the site does not have all of the rows, or the capture can't be read.
+    """
     found = capture.site(site) if isinstance(site, str) else site
     column = capture.column(found, channel)
     chosen = [int(row) - found.first_row for row in rows]
@@ -160,7 +182,18 @@ def examples_at(
 
 
 def rank_channels(statistics: ChannelStatistics, by: Ranking = "kurtosis") -> np.ndarray:
-    """Channels from the one with most of a quantity to the one with least, int64; without a value last."""
+    """Channels from the one with most of a quantity to the one with least.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of all channels, [channels], int64; those without a value come last.
+
+    Raises
+    ------
+    CaptureError
+        When `by` is no quantity of `RANKINGS`.
+    """
     if by not in RANKINGS:
         raise CaptureError(f"Channels can be sorted by {', '.join(RANKINGS)}, not by '{by}'.")
     quantity = np.asarray(getattr(statistics, by), np.float64)
@@ -170,7 +203,7 @@ def rank_channels(statistics: ChannelStatistics, by: Ranking = "kurtosis") -> np
 
 
 def histogram(values: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Counts and edges over the range of finite `values`; no values give no counts between 0 and 1."""
+    """Counts [bins] and edges [bins + 1] over the range of finite `values`; without any, none between 0 and 1."""
     if not len(values):
         return np.zeros(bins, np.int64), np.linspace(0.0, 1.0, bins + 1)
     low, high = float(values.min()), float(values.max())

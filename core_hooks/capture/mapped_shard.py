@@ -119,12 +119,12 @@ class MappedShard:
 
 
 def widened(bits: np.ndarray) -> np.ndarray:
-    """The float32 values of bfloat16 bits, exact."""
+    """The float32 values of bfloat16 bits (uint16), exact and of the same shape."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def as_float32(values: np.ndarray, stored_dtype: str) -> np.ndarray:
-    """Stored values as float32, exact; those of bfloat16 are given as their bits."""
+    """Stored values as float32, exact and of the same shape; those of bfloat16 are given as their bits (uint16)."""
     if stored_dtype == "bfloat16":
         return widened(values)
     if stored_dtype == "float16":

@@ -73,7 +73,7 @@ class RowDetector(Detector):
 
 
 def to_host(rows: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
-    """The rows in host memory; from an accelerator they are on their way until the event has happened."""
+    """The rows in host memory, of the same shape; from an accelerator they are under way until the event happened."""
     if rows.device.type != "cuda":
         return rows.to("cpu"), None
     host = torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True)

@@ -71,7 +71,15 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mappi
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Return the tensors of a safetensors file by name, and the text pairs of its header."""
+    """Return the tensors of a safetensors file by name, in host memory, and the text pairs of its header.
+
+    Raises
+    ------
+    ValueError
+        When the file is truncated, damaged, or no safetensors file.
+    OSError
+        When it can't be opened.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

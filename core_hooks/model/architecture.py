@@ -86,6 +86,11 @@ def model_class(config: PreTrainedConfig, checkpoint: Checkpoint, reference: Mod
 
     What the checkpoint names comes first because its weights fit that class and no other; BERT, for example,
     also has a causal class, into which an encoder's weights do not fit.
+
+    Raises
+    ------
+    ModelError
+        When transformers has no class for the config.
     """
     import transformers
     from transformers.dynamic_module_utils import get_class_from_dynamic_module
@@ -124,7 +129,13 @@ def _is_encoder(config: PreTrainedConfig) -> bool:
 
 
 def build_without_weights(cls: type[PreTrainedModel], config: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
-    """Return the model on the meta device: every module, shape and tie, and no memory for weights."""
+    """Return the model on the meta device: every module, shape and tie, and no memory for weights.
+
+    Raises
+    ------
+    ModelError
+        When the config asks for more modules than can be built, or contradicts itself.
+    """
     import torch
     from transformers.initialization import no_init_weights
 
@@ -143,7 +154,13 @@ def build_without_weights(cls: type[PreTrainedModel], config: PreTrainedConfig, 
 
 
 def stored_dtype(config: PreTrainedConfig, checkpoint: Checkpoint, reference: ModelReference) -> torch.dtype:
-    """Return the dtype to load in: the one asked for, else as the config says, else as the weights are stored."""
+    """Return the dtype to load in: the one asked for, else as the config says, else as the weights are stored.
+
+    Raises
+    ------
+    ModelError
+        When the one asked for is no dtype of weights.
+    """
     import torch
 
     if reference.dtype != "auto":

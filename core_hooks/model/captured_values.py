@@ -153,7 +153,7 @@ def taken(
 
 
 def value_of(site: str, where: str) -> str:
-    """Return the words for one side of a site."""
+    """Return the words for one side of a site; `ControllerError` when `where` is neither output nor input."""
     if where not in ("output", "input"):
         raise ControllerError(f'A site is captured where="output" or where="input", not {where!r}.')
     return f"input of '{site}'" if where == "input" else f"value of '{site}'"

@@ -150,6 +150,11 @@ def non_finite(model: nn.Module, cancel: threading.Event | None = None) -> dict[
     """Return, by parameter, how many of its numbers are NaN or infinite, and of how many; finite ones are left out.
 
     Costs one pass over the memory of the weights.
+
+    Raises
+    ------
+    OpeningCancelled
+        When `cancel` is set meanwhile.
     """
     from core_hooks.model.stored_tensor import inner_tensors
 
