@@ -68,9 +68,15 @@ class PlotSources:
         ):
             sign = "B − A" if source == DIFFERENCE or not overlays else "A, B"
             runs = f"runs {b.number} − {a.number}" if sign == "B − A" else f"runs {a.number}, {b.number}"
+            title = f"{sign} · {runs} · {_steps(sign, first, second)}"
             tokens = (run_tokens(a, prompt), run_tokens(b, prompt))
             made = FramePair(
-                first, second, ("A", "B"), f"{sign} · {runs}", tokens, overlaid=source == BOTH and overlays
+                first,
+                second,
+                ("A", "B"),
+                title,
+                tokens,
+                overlaid=source == BOTH and overlays,
             )
         self._made[key] = made
         return Found(made)
@@ -92,13 +98,12 @@ class PlotSources:
             key = (SIDES, site, overlays)
             made = self._made.get(key)
             if not isinstance(made, FramePair) or made.first is not before or made.second is not after:
-                step = min(before.step, after.step)
                 sign = "before, after" if overlays else "after − before"
                 made = FramePair(
                     before,
                     after,
                     ("before", "after"),
-                    f"{sign} · run {after.run}" + (f" · step {step}" if step else ""),
+                    f"{sign} · run {after.run} · step {min(before.step, after.step)}",
                     overlaid=overlays,
                 )
             self._made[key] = made
@@ -110,6 +115,13 @@ class PlotSources:
             return Found(None, f"Run the model to see {site or 'the model'} before and after its controllers.")
         have = f"only what is there {next(iter(captured))} its controllers is captured" if captured else "not captured"
         return Found(None, f"{site or 'The model'}: {have}.", CAPTURE_OTHER_SIDE)
+
+
+def _steps(sign: str, a: Frame, b: Frame) -> str:
+    """The steps of two runs, in the order of the runs in the title."""
+    if a.step == b.step:
+        return f"step {a.step}"
+    return f"steps {b.step} − {a.step}" if "−" in sign else f"steps {a.step}, {b.step}"
 
 
 def _not_captured(kept: KeptRun, pin: str, site: str) -> str:

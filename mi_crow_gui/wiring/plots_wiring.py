@@ -17,6 +17,7 @@ from mi_crow_gui.plotdata.frame_pair import FramePair, PairPreparation
 from mi_crow_gui.plotdata.prompt_frame import frame_of_prompt
 from mi_crow_gui.plotdata.scrubbing import frame_until
 from mi_crow_gui.wiring.plot_sources import Found, PlotSources
+from mi_crow_gui.wiring.shared_token import SharedToken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,6 @@ class PlotsWiring(QObject):
         self._sources = PlotSources()
         self._inspected: dict[str, PlotPanel] = {}
         self._step: int | None = None
-        self._pointed: int | None = None
         self._scrubbed: dict[str, Frame | None] = {}
         self._info: RunInfo | None = None
         self._of_prompt: dict[str, tuple[Frame, Frame]] = {}
@@ -64,11 +64,9 @@ class PlotsWiring(QObject):
         parts.service.pinsChanged.connect(self._on_service_pins_changed)
         board.settingsChanged.connect(self._on_board_settings_changed)
         board.visibilityChanged.connect(self._on_board_visibility_changed)
-        board.tokenSelected.connect(self._on_token_selected)
-        board.tokenHovered.connect(self._on_token_pointed)
-        parts.window.prompt.tokenSelected.connect(self._on_token_selected)
-        parts.window.prompt.tokenHovered.connect(self._on_token_pointed)
         parts.store.changed.connect(self._on_store_changed)
+        # After the plots are there.
+        self._token = SharedToken(parts, board)
         parts.service.framesArrived.connect(self._on_service_frames_arrived)
         parts.service.runStarted.connect(self._on_service_run_started)
         parts.service.modelOpened.connect(self._on_service_model_opened)
@@ -85,8 +83,7 @@ class PlotsWiring(QObject):
         # The board tells when its plots come to be seen; this one has to be watched.
         panel.installEventFilter(self)
         panel.settingsChanged.connect(self._on_inspected_settings_changed)
-        panel.tokenSelected.connect(self._on_token_selected)
-        panel.tokenHovered.connect(self._on_token_pointed)
+        self._token.add(panel)
         self._refresh()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -110,7 +107,7 @@ class PlotsWiring(QObject):
 
     def select_token(self, position: int) -> None:
         """Point at a token in every plot; -1 at none."""
-        self._on_token_selected(position)
+        self._token.select(position)
 
     @property
     def settled(self) -> bool:
@@ -185,26 +182,6 @@ class PlotsWiring(QObject):
     @Slot()
     def _on_board_visibility_changed(self) -> None:
         self._refresh()
-
-    @Slot(int)
-    def _on_token_selected(self, position: int) -> None:
-        token = position if position >= 0 else None
-        self._parts.window.prompt.select_token(position)
-        self._board.set_token(token)
-        for panel in self._inspected.values():
-            panel.set_token(token)
-
-    @Slot(int)
-    def _on_token_pointed(self, position: int) -> None:
-        """The mouse is over a token; it moves much oftener than from one to the next."""
-        token = position if position >= 0 else None
-        if token == self._pointed:
-            return
-        self._pointed = token
-        self._parts.window.prompt.point_at(position)
-        self._board.set_pointed(token)
-        for panel in self._inspected.values():
-            panel.set_pointed(token)
 
     # ---- what changes what is shown ----------------------------------------------------------------------------
 

@@ -146,6 +146,11 @@ class PlotPanel(QWidget):
         """Which runs the plot offers to show, for who listens to `sourceRequested`."""
         self._sources = sources
 
+    @property
+    def source(self) -> str:
+        """Which run the plot is about."""
+        return self._source
+
     def set_source(self, source: str) -> None:
         """Which run the plot is about; what is shown of another disappears."""
         if source != self._source:

@@ -34,7 +34,8 @@ def sources_of(kind: PlotKind) -> tuple[str, ...]:
 class PlotBoard(QTabWidget):
     """Shows the plots of the workspace and asks for changes; it keeps the widgets of plots that stay.
 
-    `tokenSelected` and `tokenHovered` carry a position in the sequence, -1 for none.
+    `tokenSelected`, `plotTokenSelected` and `plotTokenPointed` carry a position in the sequence, -1 for none; the
+    latter two begin with the plot, whose run it is in.
     """
 
     visibilityChanged = Signal()
@@ -47,7 +48,8 @@ class PlotBoard(QTabWidget):
     tabRenameRequested = Signal(str, str)
     settingsChanged = Signal(str)
     tokenSelected = Signal(int)
-    tokenHovered = Signal(int)
+    plotTokenSelected = Signal(str, int)
+    plotTokenPointed = Signal(str, int)
 
     def __init__(
         self,
@@ -65,8 +67,6 @@ class PlotBoard(QTabWidget):
         self._panels: dict[str, PlotPanel | UnavailablePlot] = {}
         self._pages: dict[str, PlotPage] = {}
         self._next_tab = ""
-        self._token: int | None = None
-        self._pointed: int | None = None
         self._pinnable = False
         self._add = QToolButton()
         # The spaces are room for the arrow that the style draws over the text.
@@ -149,18 +149,6 @@ class PlotBoard(QTabWidget):
             panel.set_pinnable(pinnable)
             panel.set_sources(sources_of(self._kinds[panel.kind]) if pinnable else ())
 
-    def set_token(self, position: int | None) -> None:
-        """Point at a token in every plot."""
-        self._token = position
-        for panel in self.panels():
-            panel.set_token(position)
-
-    def set_pointed(self, position: int | None) -> None:
-        """Show the token under the mouse in every plot."""
-        self._pointed = position
-        for panel in self.panels():
-            panel.set_pointed(position)
-
     # ---- the inside ------------------------------------------------------------------------------------------------
 
     def _make(self, spec: PlotSpec) -> PlotPanel | UnavailablePlot:
@@ -173,8 +161,6 @@ class PlotBoard(QTabWidget):
         panel: PlotPanel = kind.create(None)
         panel.plot_id = plot_id
         panel.setObjectName(f"plot_{plot_id}")
-        panel.set_token(self._token)
-        panel.set_pointed(self._pointed)
         panel.closeRequested.connect(lambda: self.plotCloseRequested.emit(plot_id))
         panel.exportRequested.connect(lambda: self.plotExportRequested.emit(plot_id))
         panel.set_pinnable(self._pinnable)
@@ -184,7 +170,8 @@ class PlotBoard(QTabWidget):
         panel.set_sources(sources_of(kind) if self._pinnable else ())
         panel.settingsChanged.connect(lambda: self.settingsChanged.emit(plot_id))
         panel.tokenSelected.connect(self.tokenSelected)
-        panel.tokenHovered.connect(self.tokenHovered)
+        panel.tokenSelected.connect(lambda position: self.plotTokenSelected.emit(plot_id, position))
+        panel.tokenHovered.connect(lambda position: self.plotTokenPointed.emit(plot_id, position))
         return panel
 
     def _remove(self, plot_id: str) -> None:

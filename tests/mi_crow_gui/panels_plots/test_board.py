@@ -140,6 +140,10 @@ def test_what_a_plot_asks_for_reaches_the_board_with_its_id(board: PlotBoard, qt
     with qtbot.waitSignal(board.tokenSelected) as token:
         panel.tokenSelected.emit(4)
     assert token.args == [4]
+    for asked, told in ((panel.tokenSelected, board.plotTokenSelected), (panel.tokenHovered, board.plotTokenPointed)):
+        with qtbot.waitSignal(told) as token:
+            asked.emit(4)
+        assert token.args == [spec.id, 4]
 
 
 def test_settings_of_the_document_reach_the_plot_and_undoing_them_too(board: PlotBoard, qtbot: QtBot) -> None:
@@ -165,16 +169,6 @@ def test_a_kind_that_is_not_there_is_a_row_that_says_so_and_can_be_closed(board:
     with qtbot.waitSignal(board.plotCloseRequested) as closed:
         board._panels[spec.id].findChild(QPushButton, "plotClose").click()
     assert closed.args == [spec.id]
-
-
-def test_the_selected_token_reaches_plots_that_come_later(board: PlotBoard) -> None:
-    board.set_token(3)
-    spec = PlotSpec("heatmap")
-    board.set_plots([spec])
-    panel = board.panel(spec.id)
-    assert panel is not None
-    draw(panel, frame(noise(1, 5, 8)))
-    assert panel._band.isVisible()
 
 
 def test_a_plot_can_be_asked_to_stay_with_its_site_where_somebody_listens(board: PlotBoard, qtbot: QtBot) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QLabel, QMenu, QPushButton
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QSpinBox
 
 from core_hooks.model.reference import ModelReference
 from mi_crow_gui.document.session_codec import workspace_from_data, workspace_to_data
@@ -267,3 +267,81 @@ def test_the_difference_of_two_runs_of_smollm_is_that_of_plain_torch(
     assert not drawing.rows.values[:3].any()
     np.testing.assert_allclose(drawing.rows.values[3:], (b - a)[3:], atol=2e-3)
     assert np.abs(drawing.rows.values[3:]).max() > 1
+
+
+def beside(runs: Runs, source: str, when: str) -> tuple[Any, Any]:
+    """A heatmap that follows the newest run, which is B, beside one of another source."""
+    following = only(runs, "heatmap")
+    runs.window.plot_board.plotAddRequested.emit("heatmap")
+    pinned = next(panel for panel in runs.window.plot_board.panels() if panel is not following)
+    choose(runs, pinned, source)
+    shown(runs, following, "run 2")
+    shown(runs, pinned, when)
+    return following, pinned
+
+
+def rows(*panels: Any) -> list[int | None]:
+    """The row that is marked in each plot."""
+    return [panel._band._row if panel._band.isVisible() else None for panel in panels]
+
+
+@pytest.fixture
+def two(runs: Runs) -> Runs:
+    """FIRST is A, SECOND is B and the newest run."""
+    runs.driver.tick(SITE)
+    runs.run(FIRST)
+    runs.driver.act("pinA")
+    runs.run(SECOND)
+    runs.driver.act("pinB")
+    return runs
+
+
+def test_a_token_is_marked_where_it_is_aligned_in_the_other_run(two: Runs) -> None:
+    following, of_a = beside(two, "A", "A · run 1 · step 0")
+    strip = two.window.prompt._strip
+    partners = {b: a for a, b in PAIRS}
+    for token in range(14):
+        strip.tokenSelected.emit(token)
+        strip.tokenHovered.emit(token)
+        two.qtbot.waitUntil(lambda token=token: rows(following, of_a) == [token, partners.get(token)])
+        assert [panel._pointer.place for panel in (following, of_a)] == [token, partners.get(token)]
+    assert 3 not in partners, "the inserted word has no partner, and none is marked"
+    for a, b in PAIRS:
+        of_a.tokenSelected.emit(a)
+        of_a.tokenHovered.emit(a)
+        assert rows(following, of_a) == [b, a]
+        assert strip.selected == b
+        assert strip.chip(0, b).pointed
+
+
+def test_a_token_of_the_newest_run_stays_aligned_when_another_run_is_pinned_or_shown(two: Runs) -> None:
+    following, of_a = beside(two, "A", "A · run 1")
+    two.window.prompt._strip.tokenSelected.emit(6)
+    two.qtbot.waitUntil(lambda: rows(following, of_a) == [6, 4])
+    choose(two, of_a, "B-A")
+    shown(two, of_a, "B − A · runs 2 − 1 · step 0")
+    assert rows(following, of_a) == [6, 6], "a difference is at the positions of B"
+    choose(two, of_a, "A")
+    shown(two, of_a, "A · run 1")
+    assert rows(following, of_a) == [6, 4]
+    two.window.plot_board.plotAddRequested.emit("trace")
+    trace = two.panel("trace")
+    two.qtbot.waitUntil(lambda: trace.drawing is not None and trace._cursor.isVisible())
+    assert trace._cursor.value() == 6, "a plot that comes later points at it too"
+
+
+def test_titles_of_two_runs_say_the_step_of_each(runs: Runs) -> None:
+    runs.driver.tick(SITE)
+    runs.run(FIRST)
+    runs.driver.act("pinA")
+    runs.driver.find(QSpinBox, "maxNewTokens").setValue(3)
+    runs.run(FIRST, "generate")
+    runs.driver.act("pinB")
+    panel = only(runs, "heatmap")
+    choose(runs, panel, "B-A")
+    step = runs.window.service.kept(2).frame(SITE).step
+    assert step >= 2
+    shown(runs, panel, f"B − A · runs 2 − 1 · steps {step} − 0")
+    trace = only(runs, "trace")
+    choose(runs, trace, "A+B")
+    shown(runs, trace, f"A, B · runs 1, 2 · steps 0, {step}")
