@@ -103,6 +103,7 @@ class BrowseWiring(QObject):
         self._describe_site()
         self.opened.emit(capture)
         if capture.texts and capture.rows:
+            browser.texts.select(0)  # or the table would choose it, and have it read again, once it has the focus
             self.show_text(0)
         browser.texts.focus_table()
         self._window.status.set_message(f"{facts_line(capture)}. No model needed.")

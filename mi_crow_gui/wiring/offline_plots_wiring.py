@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mi_crow_gui.plotdata.residual_norms import norms_of_frames
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mi_crow_gui.engine.messages import Failure
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
     from mi_crow_gui.plotdata.residual_norms import ResidualNorms
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.wiring.browse_wiring import BrowseWiring
     from mi_crow_gui.wiring.parts import Parts
     from mi_crow_gui.wiring.text_reading import ShownText
+
+log = logging.getLogger(__name__)
 
 RESIDUAL_NORMS = "residual_norms"
 # They are of runs that were made or pinned, and stay what they are whatever else is shown.
@@ -41,6 +45,8 @@ class OfflinePlotsWiring(QObject):
         super().__init__(parts.window)
         self._parts, self._browse, self._analyses, self._board, self._kinds = parts, browse, analyses, board, kinds
         self._norms: ResidualNorms | None = None
+        self._asked: ShownText | None = None  # whose norms are worked out, or known
+        self._answered = False
         self._shown: dict[str, tuple[Any, Any]] = {}
         browse.shown.connect(self._on_browse_shown)
         board.visibilityChanged.connect(self._refresh)
@@ -51,11 +57,10 @@ class OfflinePlotsWiring(QObject):
     @Slot(object)
     def _on_browse_shown(self, text: ShownText | None) -> None:
         self._shown.clear()
-        self._norms = None
+        self._norms, self._asked, self._answered = None, None, False
         if text is not None:
             # Else a plot of the last run would stand beside plots of the capture.
             self._analyses.stand_back()
-            self._norms = norms_of_frames(text.frames)
         self._refresh()
 
     @Slot(str)
@@ -77,11 +82,36 @@ class OfflinePlotsWiring(QObject):
                 continue
             if self._kinds[panel.kind].analysis in _OF_THEIR_OWN:
                 continue
-            if panel.kind == RESIDUAL_NORMS and self._norms is not None:
+            if panel.kind == RESIDUAL_NORMS and not self._answered:
+                self._ask_norms(self._browse.text)
+            elif panel.kind == RESIDUAL_NORMS and self._norms is not None:
                 self._draw(panel, self._norms)
             elif self._shown.get(panel.plot_id) != (None, None):
                 self._shown[panel.plot_id] = (None, None)
                 panel.show_problem(self._needs(panel))
+
+    def _ask_norms(self, text: ShownText) -> None:
+        """Have the norms of a text worked out, once somebody looks; they are of every value of every block."""
+        if self._asked is text:
+            return
+        self._asked = text
+        self._parts.jobs.run(
+            "norms", lambda: (text, norms_of_frames(text.frames)), self._on_norms_found, self._on_norms_failed
+        )
+
+    def _on_norms_found(self, answer: tuple[ShownText, ResidualNorms | None]) -> None:
+        text, norms = answer
+        if text is self._asked:
+            self._norms, self._answered = norms, True
+            self._refresh()
+
+    def _on_norms_failed(self, failure: Failure) -> None:
+        self._answered = True
+        log.error("%s", failure.message, extra={"details": failure.details})
+        for panel in self._board.visible_panels():
+            if isinstance(panel, AnalysisPanel) and panel.kind == RESIDUAL_NORMS:
+                self._shown[panel.plot_id] = (None, None)
+                panel.show_problem(failure.message)
 
     def _draw(self, panel: AnalysisPanel, content: Any) -> None:
         wanted = (content, panel.settings())

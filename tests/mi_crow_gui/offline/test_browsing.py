@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QSpinBox, QTableView, QToolButton, QWidget
 
+from mi_crow_gui.plotdata.residual_norms import norms_of_frames
+from mi_crow_gui.wiring.text_reading import read_text
 from tests.core_hooks.capture.corpora import write_corpus_capture
 from tests.mi_crow_gui.offline.conftest import OTHER, TEXTS, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
 
+    from mi_crow_gui.plotdata.frame import Frame
+    from mi_crow_gui.plotdata.residual_norms import ResidualNorms
+    from mi_crow_gui.wiring.text_reading import ShownText
     from tests.mi_crow_gui.offline.conftest import Offlines
 
 
@@ -162,6 +169,31 @@ def test_residual_norms_come_from_the_blocks_that_were_captured(
     assert drawing.grid.row_labels == ("block 0",)
     rows = rows_of(0)
     np.testing.assert_allclose(drawing.grid.values[0], np.sqrt((values[rows.start : rows.stop] ** 2).sum(1)), rtol=1e-6)
+
+
+def test_opening_reads_the_first_text_once_and_norms_are_worked_out_only_when_looked_at_and_elsewhere(
+    offline: Offlines, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    threads: list[threading.Thread] = []
+
+    def reading(capture: Any, number: int, *rest: int) -> ShownText:
+        read.append(number)
+        return read_text(capture, number, *rest)
+
+    def norms(frames: Sequence[Frame]) -> ResidualNorms | None:
+        threads.append(threading.current_thread())
+        return norms_of_frames(frames)
+
+    monkeypatch.setattr("mi_crow_gui.wiring.browse_wiring.read_text", reading)
+    monkeypatch.setattr("mi_crow_gui.wiring.offline_plots_wiring.norms_of_frames", norms)
+    offline.open(stored)
+    offline.wait_drawn(offline.only("heatmap"))
+    assert read == [0]
+    assert threads == []
+    offline.wait_drawn(offline.only("residual_norms"))
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
 
 
 def test_a_run_takes_the_plots_and_a_click_on_a_text_brings_the_capture_back(
