@@ -8,7 +8,6 @@ from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPo
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QMenu,
     QStyle,
     QStyleOptionViewItem,
@@ -22,6 +21,7 @@ from mi_crow_gui.itemmodels.hooks_table_model import ERROR_ROLE, HookColumn, Hoo
 from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
 from mi_crow_gui.panels.empty_hint import EmptyHint
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.plots.chosen_row import ElidedLabel
 from mi_crow_gui.panels.row_table import RowTable
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class HooksPanel(QWidget):
         self._view.selectionModel().currentRowChanged.connect(self._tell_selected)
         EmptyHint(self._view, _EMPTY)
 
-        self._count = QLabel()
+        # Where room is short it is shortened, not the buttons beside it.
+        self._count = ElidedLabel()
         self._count.setAccessibleName("Number of hooks")
         self._up = _button("hookUp", "Earlier", "Let the hook act earlier among those of its site  (Alt+Up)")
         self._up.setArrowType(Qt.ArrowType.UpArrow)
@@ -70,6 +71,7 @@ class HooksPanel(QWidget):
         self._down.clicked.connect(self.move_selected_down)
         self._remove = _button("hookRemove", "Remove", "Remove the selected hooks  (Delete)")
         self._remove.setText("Remove")
+        self._remove.setMinimumWidth(self._remove.sizeHint().width())
         self._remove.clicked.connect(self.remove_selected)
         self._view.moveRequested.connect(self._move_selected)
 
@@ -204,6 +206,7 @@ class HooksPanel(QWidget):
         parts += [f"{formatting.count(off)} off"] if off else []
         parts += [formatting.plural(failed, "problem")] if failed else []
         self._count.setText(", ".join(parts))
+        self._count.setToolTip(self._count.text())
 
 
 class _HooksView(RowTable):

@@ -63,6 +63,7 @@ class TokenStrip(QAbstractScrollArea):
         self._measure_name = self._measure_unit = ""
         self._values: tuple[Sequence[float], ...] = ()
         self._low, self._high = 0.0, 0.0
+        self._range: tuple[float, float] | None = None
         self._prompt = 0
         self._selected = self._hovered = self._pointed = -1
         self.setFont(fixed_font())
@@ -88,7 +89,7 @@ class TokenStrip(QAbstractScrollArea):
         follows = grew and not self._batch and bool(before[0].texts) and self._selected < 0
         follows = follows and bar.value() >= bar.maximum()
         if not grew:
-            self._values = ()
+            self._values, self._range = (), None
             self._selected = self._hovered = self._pointed = -1
         self._prompt = min(self._prompt, len(rows) - 1)
         self._arrange(len(before[0].texts) if grew and not self._batch else 0)
@@ -108,7 +109,8 @@ class TokenStrip(QAbstractScrollArea):
         nested = bool(len(values)) and not isinstance(values[0], (int, float))
         self._values = tuple(values if nested else (values,)) if name else ()  # type: ignore[arg-type]
         finite = [value for row in self._values for value in row if math.isfinite(value)]
-        self._low, self._high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+        self._range = (min(finite), max(finite)) if finite else None
+        self._low, self._high = self._range or (0.0, 0.0)
         self.viewport().update()
         self._describe()
 
@@ -153,8 +155,8 @@ class TokenStrip(QAbstractScrollArea):
 
     @property
     def measure_range(self) -> tuple[float, float] | None:
-        """Smallest and largest value of the measure, None without one."""
-        return (self._low, self._high) if any(map(len, self._values)) else None
+        """Smallest and largest value of the measure, None without any."""
+        return self._range
 
     def chip_colour(self, share: float) -> QColor:
         """Background of a chip whose value lies at this share (0 to 1) of the measure's range."""

@@ -22,7 +22,7 @@ from mi_crow_gui.wiring.shared_token import SharedToken
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mi_crow_gui.engine.messages import CaptureUpdate, Failure, RunInfo
+    from mi_crow_gui.engine.messages import CaptureUpdate, Failure, OpenedModel, RunInfo
     from mi_crow_gui.panels.plots.base import PlotPanel
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.frame import Frame
@@ -53,6 +53,7 @@ class PlotsWiring(QObject):
         self._step: int | None = None
         self._scrubbed: dict[str, Frame | None] = {}
         self._info: RunInfo | None = None
+        self._modules: frozenset[str] | None = None
         self._of_prompt: dict[str, tuple[Frame, Frame]] = {}
         board.plotCloseRequested.connect(self._on_board_plot_close_requested)
         board.plotAddRequested.connect(self._on_board_plot_add_requested)
@@ -208,7 +209,8 @@ class PlotsWiring(QObject):
                 panel.mark_stale(f"run {info.number} is on its way")
 
     @Slot(object)
-    def _on_service_model_opened(self, opened: object) -> None:
+    def _on_service_model_opened(self, opened: OpenedModel) -> None:
+        self._modules = frozenset(record.path for record in opened.tree)
         self._frames.clear()
         self._shown.clear()
         for panel in (*self._board.panels(), *self._inspected.values()):
@@ -229,7 +231,7 @@ class PlotsWiring(QObject):
             found = self._found(panel)
             frame = found.frame
             if frame is None:
-                if panel.plot_id in self._shown or found.reason:
+                if panel.plot_id in self._shown or found.reason or panel.drawing is None:
                     self._shown.pop(panel.plot_id, None)
                     panel.set_missing(found.reason, found.offer)
                 panel.set_site(self._site_of(panel))
@@ -279,7 +281,10 @@ class PlotsWiring(QObject):
         if source != NEWEST:
             prompt = self._parts.store.workspace.selected_prompt
             return self._sources.pinned(source, site, self._parts.service.pinned, overlays, prompt)
-        return Found(self.frame_at(site))
+        frame = self.frame_at(site)
+        if frame is None and self._modules is not None and site not in self._modules:
+            return Found(None, f"The open model has no {site}: it belongs to another one. Select a module of this one.")
+        return Found(frame)
 
     def whole_frame_at(self, site: str) -> Frame | None:
         """The newest frame of a site, of a batch that of all its prompts.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QWidget
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +92,34 @@ def test_a_model_of_images_refuses_words_and_says_how_it_runs(
     assert "writes no text" in failure(driver, qtbot, "generate")
     driver.run()
     assert "example inputs" in driver.find(QWidget, "statusMessage").text()
+
+
+def test_tokens_without_losses_get_a_sentence_and_no_range(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path]
+) -> None:
+    open_folder(driver, qtbot, folders["bert"])
+    driver.prompt("the store went")
+    driver.run()
+    legend = driver.find(QWidget, "tokenLegend")
+    assert legend.isVisible()
+    assert "gives no probabilities of the tokens" in legend.accessibleName()
+    assert driver.window.prompt._strip.measure_range is None
+
+
+def test_a_plot_of_a_site_that_another_model_had_says_that_this_one_has_none(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path]
+) -> None:
+    driver.open_demo()
+    driver.tick("transformer.h.2")
+    driver.prompt("violin harbor")
+    driver.run()
+    panel = next(panel for panel in driver.window.plot_board.panels() if panel.kind == "heatmap")
+    qtbot.waitUntil(lambda: panel.drawing is not None, timeout=10_000)
+    open_folder(driver, qtbot, folders["bert"])
+
+    def said() -> str:
+        return " ".join(label.text() for label in panel.findChildren(QLabel) if label.isVisible())
+
+    qtbot.waitUntil(lambda: "has no transformer.h.2: it belongs to another one" in said(), timeout=5_000)
+    driver.select("bert.encoder.layer.1")
+    qtbot.waitUntil(lambda: "Run the model to see bert.encoder.layer.1 here" in said(), timeout=5_000)

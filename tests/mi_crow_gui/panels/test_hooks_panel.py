@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QSignalSpy
-from PySide6.QtWidgets import QTableView, QToolButton
+from PySide6.QtWidgets import QLabel, QTableView, QToolButton
 
 from mi_crow_gui.itemmodels.hooks_table_model import HookRow
 from mi_crow_gui.panels.hooks_panel import HooksPanel
@@ -107,3 +109,14 @@ def test_sites_are_copied_whole(qtbot, panel, table):
     table.selectAll()
     qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QGuiApplication.clipboard().text() == "h.0\nh.1"
+
+
+def test_a_long_summary_leaves_the_buttons_whole(panel):
+    rows = [replace(row, enabled=False, error="it raised") for row in ROWS]
+    panel.set_rows(rows)
+    panel.resize(200, 300)
+    remove = panel.findChild(QToolButton, "hookRemove")
+    assert remove.width() >= remove.sizeHint().width()
+    assert panel.rect().contains(remove.geometry())
+    summary = next(label for label in panel.findChildren(QLabel) if label.accessibleName() == "Number of hooks")
+    assert "problem" in summary.toolTip()

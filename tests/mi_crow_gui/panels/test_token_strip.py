@@ -140,3 +140,11 @@ def test_two_thousand_tokens_are_laid_out_and_painted_at_once(strip):
     strip.grab()
     # About 20 ms on an idle machine.
     assert time.perf_counter() - start < 0.5
+
+
+def test_a_measure_without_a_single_number_has_no_range(strip):
+    strip.set_tokens(["a", "b"])
+    strip.set_measure("Loss", [math.nan, math.nan], "nats")
+    assert strip.measure_range is None
+    strip.set_measure("Loss", [math.nan, 2.0], "nats")
+    assert strip.measure_range == (2.0, 2.0)
