@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test setup bench lint types contracts suite clean
+.PHONY: demo test setup bench lint types contracts suite pictures clean
 
 demo: setup
 	@$(BIN)/python .ci/demo.py
@@ -42,6 +42,11 @@ suite: setup
 bench: setup
 	@for script in tests/benchmarks/bench_*.py; do \
 		echo; echo "== $$script"; QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(BIN)/python $$script || exit 1; done
+
+pictures: setup
+	@for name in views patching neuron; do $(BIN)/python .ci/pictures.py $$name || exit 1; done
+	@QT_QPA_PLATFORM=offscreen $(BIN)/mi-crow-gui --demo --fresh --size 1440x900 --theme light \
+		--screenshot resources/pictures/inspector.png --quit
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .demo
