@@ -136,7 +136,7 @@ def set_hook_options(workspace: Workspace, hook_id: str, options: Options) -> Wo
 def apply_controller(
     workspace: Workspace, site: str, code: str, hook_id: str | None = None, options: Options = ()
 ) -> Workspace:
-    """Put `code` on a site, switched on, and drop the site's draft.
+    """Put `code` on a site, switched on; a draft of the site that says just this is none any more.
 
     It goes into the named hook, else into the site's first controller, else into a new one, which gets `options`.
     """
@@ -145,7 +145,8 @@ def apply_controller(
         edited = add_hooks(workspace, [HookSpec(site=site, kind=CONTROLLER, code=code, options=options)])
     else:
         edited = _edit_hooks(workspace, (hook.id,), lambda spec: replace(spec, code=code, enabled=True, trusted=True))
-    return set_draft(edited, site, None)
+    # Another text that was typed there is lost to nobody.
+    return set_draft(edited, site, None) if workspace.draft(site) == code else edited
 
 
 def controller_for(workspace: Workspace, site: str, hook_id: str | None = None) -> HookSpec | None:

@@ -91,8 +91,8 @@ def test_importing_the_window_imports_neither_torch_nor_numpy_nor_pyqtgraph(tmp_
 
 def test_an_error_inside_the_inspector_ends_a_run_that_is_to_quit(tmp_path: Path) -> None:
     code = (
-        "import sys; from mi_crow_gui.engine.service import ModelService;"
-        "ModelService.prepare = lambda self, threads=0: 1 / 0;"
+        "import sys; from mi_crow_gui.engine.lookout import Lookout;"
+        "Lookout.prepare = lambda self, *arguments: 1 / 0;"
         "from mi_crow_gui.app import main; sys.exit(main(['--demo', '--fresh', '--quit']))"
     )
     environment = dict(os.environ, QT_QPA_PLATFORM="offscreen", HOME=str(tmp_path))

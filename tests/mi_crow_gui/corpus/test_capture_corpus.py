@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
     from pytestqt.qtbot import QtBot
+    from typing_extensions import Buffer
 
     from tests.mi_crow_gui.corpus.conftest import CorpusDriver
 
@@ -62,7 +63,7 @@ def test_a_corpus_is_estimated_captured_listed_and_opened(corpus: CorpusDriver, 
     table = corpus.driver.find(QTableView, "capturesTable").model()
     qtbot.waitUntil(lambda: table.rowCount() == 1)
     assert table.index(0, 0).data() == "out"
-    qtbot.waitUntil(lambda: "no model needed" in corpus.driver.find(QLabel, "statusMessage").text())
+    qtbot.waitUntil(lambda: "No model needed" in corpus.driver.find(QLabel, "statusMessage").text())
     assert corpus.window.service.state == "ready"
 
 
@@ -212,14 +213,14 @@ def test_a_disk_that_fills_up_in_the_middle_is_said_and_nothing_is_lost(
     from core_hooks.capture import shard as shard_module
 
     small_shards(monkeypatch)
-    real, room = os.pwrite, 3000
+    real, room = os.pwrite, 12 << 20
 
-    def pwrite(*args: object) -> int:
+    def pwrite(file: int, data: Buffer, offset: int) -> int:
         nonlocal room
-        room -= 1
+        room -= memoryview(data).nbytes
         if room < 0:
             raise OSError(28, os.strerror(28))
-        return real(*args)  # type: ignore[arg-type]
+        return real(file, data, offset)
 
     corpus.fill(write_lines(tmp_path / "c.txt", lines(3000)), tmp_path / "out")
     corpus.wait_estimate()
