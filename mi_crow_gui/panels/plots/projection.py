@@ -170,7 +170,8 @@ class ProjectionPanel(PlotPanel):
         self._canvas.show_all(self._points.boundingRect())
 
     def _note(self, drawing: ProjectionDrawing) -> str:
-        rows, left_out = drawing.rows, drawing.left_out
+        # What has no partner in another run is said already.
+        rows, left_out = drawing.rows, drawing.left_out - self._blank_rows()
         words = [
             self._problem,
             f"{dict(_METHODS)[drawing.method]} of {plural(len(drawing.points), rows.row)}",

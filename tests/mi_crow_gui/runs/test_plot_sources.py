@@ -345,3 +345,24 @@ def test_titles_of_two_runs_say_the_step_of_each(runs: Runs) -> None:
     trace = only(runs, "trace")
     choose(runs, trace, "A+B")
     shown(runs, trace, f"A, B · runs 1, 2 · steps 0, {step}")
+
+
+def test_a_projection_of_a_pinned_run_and_of_a_difference_is_that_of_their_values(two: Runs, plain: PlainModel) -> None:
+    a, b = plain(plain.ids(FIRST)).stream[3].numpy(), plain(plain.ids(SECOND)).stream[3].numpy()
+    pairs = {j: b[j] - a[i] for i, j in PAIRS}
+    panel = only(two, "projection")
+    for source, when, known in (
+        ("A", "A · run 1", dict(enumerate(a))),
+        ("B", "B · run 2", dict(enumerate(b))),
+        ("B-A", "B − A · runs 2 − 1", pairs),
+    ):
+        choose(two, panel, source)
+        drawing = shown(two, panel, when)
+        assert drawing.positions.tolist() == [position for position in known if position]
+        values = np.stack([value for position, value in known.items() if position]).astype(np.float64)
+        u, s, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+        np.testing.assert_allclose(np.abs(drawing.points), np.abs(u[:, :2] * s[:2]), atol=1e-4)
+        np.testing.assert_allclose(drawing.shares, s[:2] ** 2 / (s**2).sum(), atol=1e-5)
+    foot = panel._foot.text()
+    assert "no partner: B tokens 3 to 4" in foot
+    assert "NaN" not in foot
