@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 64 * GRID
 _MOST_RECENT = 6
+_LEAST_RECENT = 2
 
 
 class StartPage(QWidget):
@@ -94,7 +95,10 @@ class StartPage(QWidget):
             item.setData(Qt.ItemDataRole.UserRole, source)
             self._recent.addItem(item)
         rows = self._recent.count()
-        self._recent.setFixedHeight(rows * ROW_HEIGHT + 2 * self._recent.frameWidth())
+        frame = 2 * self._recent.frameWidth()
+        # It scrolls in a low window, which must not grow by what was opened lately.
+        self._recent.setMinimumHeight(min(rows, _LEAST_RECENT) * ROW_HEIGHT + frame)
+        self._recent.setMaximumHeight(rows * ROW_HEIGHT + frame)
         for part in (self._recent_title, self._recent):
             part.setVisible(rows > 0)
 

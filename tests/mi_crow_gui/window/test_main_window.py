@@ -355,3 +355,11 @@ def test_a_banner_shows_its_message_and_every_answer_closes_it(window: MainWindo
     assert not window.banner.isVisible()
     assert answers == ["d"]
     assert restore is not discard
+
+
+def test_a_small_window_stays_small_whatever_was_opened_lately(window: MainWindow, qtbot: QtBot) -> None:
+    window.start_page.set_recent([(f"/models/number-{number}", "model") for number in range(9)])
+    window.resize(1024, 700)
+    qtbot.waitUntil(lambda: window.width() == 1024)
+    assert window.minimumSizeHint().height() <= 700
+    assert window.height() == 700
