@@ -118,8 +118,12 @@ class Attachments:
         self._attach()
 
     def census(self) -> int:
-        """How many hooks of ours are on modules now, counted in the modules and not in what was attached."""
-        return sum(len(hooks_of(module)) for module in hooked_modules())
+        """How many hooks of ours are on the model now, counted in its modules and not in what was attached."""
+        hooked = hooked_modules()
+        if self._model is None or not hooked:
+            return 0
+        # Of this model alone: whoever runs another one in this process answers for that.
+        return sum(len(hooks_of(module)) for module in hooked.intersection(self._model.modules()))
 
     def expected(self) -> int:
         """How many belong there by the hooks list."""

@@ -88,7 +88,10 @@ def test_the_kind_is_the_part_of_the_model_and_tokens_have_positions(bench: Benc
 
 def test_the_strength_acts_from_the_next_token_on_and_hook_and_state_stay(bench: Bench) -> None:
     code = (
+        # Slower than steps are told of, or the generation is over before the first is.
+        "import time\n"
         "def control(x, ctx):\n"
+        "    time.sleep(0.01)\n"
         "    seen = ctx.state.setdefault('seen', [])\n"
         "    seen.append(ctx.strength)\n"
         "    print(seen)\n"

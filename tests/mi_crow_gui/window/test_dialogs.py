@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QPushButton, QTreeWidget
 
 from core_hooks.model.reference import ModelReference
@@ -96,14 +95,6 @@ def test_consent_shows_every_piece_of_code_and_only_its_own_button_agrees(window
     assert agreed == [True]
 
 
-def test_an_error_is_shown_beside_the_window_and_copied_whole(window: MainWindow) -> None:
-    dialog = window.show_error("It broke.", "Traceback: line 1")
-    assert not dialog.isModal()
-    dialog.findChild(QPushButton, "errorCopy").click()
-    assert QGuiApplication.clipboard().text() == "It broke.\n\nTraceback: line 1"
-    dialog.close()
-
-
 def test_the_list_of_shortcuts_holds_every_one_and_can_be_filtered(window: MainWindow) -> None:
     dialog = window.show_shortcuts()
     rows = dialog.findChild(QTreeWidget, "shortcutsList")
@@ -119,6 +110,6 @@ def test_asking_twice_for_about_shows_one_window(window: MainWindow) -> None:
 
 
 def test_the_dialogs_close_with_the_window(window: MainWindow) -> None:
-    dialogs = [window.show_about(), window.show_guide(), window.show_error("It broke.")]
+    dialogs = [window.show_about(), window.show_guide(), window.show_shortcuts()]
     window.close()
     assert not any(dialog.isVisible() for dialog in dialogs)
