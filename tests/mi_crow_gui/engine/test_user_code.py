@@ -219,7 +219,6 @@ LOOPS = [
     "def control(x):\n    while True:\n        try:\n            x = x + 1\n        except BaseException: pass",
     "def control(x):\n    while True:\n        try:\n            while True: pass\n        except: pass",
     "def control(x):\n    for n in iter(int, 1):\n        try: pass\n        finally: continue",
-    "def control(x):\n    try: return control(x)\n    except RecursionError: return control(x)",
 ]
 
 
