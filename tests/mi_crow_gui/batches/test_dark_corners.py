@@ -93,6 +93,9 @@ def test_a_prompt_beyond_the_memory_budget_says_that_it_was_not_kept(batches: Ba
 
 def test_a_batch_can_be_stopped_and_keeps_what_was_written(batches: Batches, qtbot: QtBot) -> None:
     batches.window.prompt.findChild(object, "maxNewTokens").setValue(500)
+    # From the third step on only Stop ends a step, however fast or busy the machine is.
+    waits = "import time\ndef control(x, ctx):\n    while ctx.step > 1:\n        time.sleep(0.01)\n    return x"
+    batches.driver.write_controller(SITE, waits)
     service = batches.window.service
     stopped = []
 
