@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core_hooks.command_line.output import CommandError, Progress, print_json
-from core_hooks.model.checkpoint import HUB_ID
+from core_hooks.model.checkpoint import HUB_FILE, HUB_ID, gguf_files
 
 if TYPE_CHECKING:
     import argparse
@@ -16,14 +16,15 @@ def is_model(name: str) -> bool:
     """Whether `name` is that of a model's file or folder, or of a model in the hub's cache."""
     path = Path(name).expanduser()
     if path.is_dir():
-        return (path / "config.json").is_file() or any(path.glob("*.gguf"))
+        return (path / "config.json").is_file() or bool(gguf_files(path))
     if path.exists():
         return path.suffix in (".gguf", ".safetensors")
-    if not HUB_ID.fullmatch(name):
-        return False
-    from core_hooks.model.hub import cached_folder
+    from core_hooks.model.hub import cached_file, cached_folder
 
-    return cached_folder(name) is not None
+    file = HUB_FILE.fullmatch(name)
+    if file:
+        return cached_file(file[1], file[2]) is not None
+    return HUB_ID.fullmatch(name) is not None and cached_folder(name) is not None
 
 
 def verify(name: str, arguments: argparse.Namespace) -> int:

@@ -13,10 +13,14 @@ from core_hooks.model.gguf_header import read_gguf_header
 from core_hooks.model.safetensors_header import read_header
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core_hooks.model.safetensors_header import StoredTensor
 
 FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+# One file of a repository of GGUF files, as (hub id, path in it).
+HUB_FILE = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/((?:[^/\\:.][^/\\:]*/)*[^/\\:.][^/\\:]*\.gguf)")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -71,10 +75,11 @@ def is_factory(source: str) -> bool:
     return FACTORY.fullmatch(source) is not None and not Path(source).exists()
 
 
-def locate(path: Path) -> Checkpoint:
+def locate(path: Path, named: str = "") -> Checkpoint:
     """Return the files of the model at `path`: a folder, a ``.safetensors`` or a ``.gguf`` file.
 
-    Only the config and the headers are read. Missing weights are no error here but `Checkpoint.missing`.
+    Only the config and the headers are read. Missing weights are no error here but `Checkpoint.missing`. `named` is
+    what a person calls it by, when that is not its path.
 
     Raises
     ------
@@ -83,29 +88,41 @@ def locate(path: Path) -> Checkpoint:
     """
     try:
         if path.is_dir():
-            return _folder(path)
+            return _folder(path, named)
         if not path.exists():
             raise ModelError(f"There is no file or folder {path}; check the path.")
     except OSError as error:
         raise ModelError(f"{path} can't be read ({error.strerror or error}); check its permissions.") from error
     if path.suffix == ".gguf":
-        return _gguf(path)
+        return _gguf(path, named)
     if path.suffix == ".safetensors":
         config = read_json(path.parent / "config.json", beside=path)
-        return Checkpoint(path.stem, path.parent, config, (path,), read_header(path))
+        return Checkpoint(named or path.stem, path.parent, config, (path,), read_header(path))
     if any(path.match(pattern) for pattern in _PICKLES):
         raise ModelError(_pickle_sentence(path))
     raise ModelError(f"{path} is not a model; open a folder with a config.json, a .safetensors or a .gguf file.")
 
 
-def _folder(folder: Path) -> Checkpoint:
-    name = folder.resolve().name
-    if not (folder / "config.json").exists():
-        ggufs = sorted(folder.glob("*.gguf"))
-        if len(ggufs) == 1:
-            return _gguf(ggufs[0])
-        if ggufs:
-            raise ModelError(f"{folder} holds {len(ggufs)} GGUF files; open one of them, for example {ggufs[0]}.")
+def gguf_files(folder: Path) -> tuple[Path, ...]:
+    """Return the GGUF files of a folder that holds a model in no other form, else those one level below it."""
+    if any(folder.glob("*.safetensors")):
+        return ()
+    return tuple(sorted(folder.glob("*.gguf")) or sorted(folder.glob("*/*.gguf")))
+
+
+def several_ggufs(name: str, files: Sequence[str]) -> ModelError:
+    """Return the error that names the GGUF files of `name`, a folder or hub id, of which one is to be opened."""
+    others = ", ".join(files[:3]) + (", …" if len(files) > 3 else "")
+    return ModelError(f"{name} holds {len(files)} GGUF files ({others}); open one of them, as {name}/{files[0]}.")
+
+
+def _folder(folder: Path, named: str) -> Checkpoint:
+    name = named or folder.resolve().name
+    ggufs = gguf_files(folder)
+    if len(ggufs) == 1:
+        return _gguf(ggufs[0], named)
+    if ggufs:
+        raise several_ggufs(named or str(folder), [path.relative_to(folder).as_posix() for path in ggufs])
     config = read_json(folder / "config.json")
     index = folder / "model.safetensors.index.json"
     if index.exists():
@@ -139,9 +156,9 @@ def _folder(folder: Path) -> Checkpoint:
     return Checkpoint(name, folder, config, tuple(files), tensors)
 
 
-def _gguf(path: Path) -> Checkpoint:
+def _gguf(path: Path, named: str) -> Checkpoint:
     read_gguf_header(path)
-    return Checkpoint(path.stem, path.parent, weights=(path,))
+    return Checkpoint(named or path.stem, path.parent, weights=(path,))
 
 
 def read_json(path: Path, beside: Path | None = None) -> dict[str, Any]:

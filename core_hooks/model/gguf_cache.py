@@ -172,7 +172,7 @@ class GgufCache:
 def _convert_elsewhere(source: Path, folder: Path, dtype: str, report: Report, cancel: threading.Event | None) -> None:
     text = f"Unpacking {source.name}, once"
     report(OpenProgress(text))
-    command = [sys.executable, "-m", "core_hooks.model.gguf_conversion", str(source.resolve()), str(folder), dtype]
+    command = [sys.executable, "-m", "core_hooks.model.gguf_conversion", str(source.absolute()), str(folder), dtype]
     package_root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}

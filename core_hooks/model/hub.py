@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core_hooks.model.checkpoint import HUB_ID
+from core_hooks.model.checkpoint import HUB_ID, gguf_files, several_ggufs
 from core_hooks.model.errors import ModelError, OpeningCancelled
 from core_hooks.model.reference import OpenProgress
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # What an inspector can use; other formats of the same weights would only double the download.
 _WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
@@ -20,10 +22,32 @@ _UNWANTED = ["onnx/*", "openvino/*", "*/*.safetensors"]
 
 def cached_folder(hub_id: str) -> Path | None:
     """Return the folder of `hub_id` in the local cache, or None; the network is not touched."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.file_download import repo_folder_name
 
     found = try_to_load_from_cache(hub_id, "config.json")
-    return Path(found).parent if isinstance(found, str) else None
+    if isinstance(found, str):
+        return Path(found).parent
+    # A repository of GGUF files often has no config; what is here of it may be one file of many.
+    root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=hub_id, repo_type="model")
+    try:
+        folder = root / "snapshots" / (root / "refs" / "main").read_text().strip()
+    except OSError:
+        return None
+    return folder if gguf_files(folder) else None
+
+
+def cached_file(hub_id: str, name: str) -> Path | None:
+    """Return one file of `hub_id` in the local cache, or None; the network is not touched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(hub_id, name)
+    return Path(found) if isinstance(found, str) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the cache holds weights; a config alone was left by some other program's look at the model."""
+    return any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")) or bool(gguf_files(folder))
 
 
 def fetch(
@@ -33,19 +57,91 @@ def fetch(
 ) -> Path:
     """Return the folder that holds the files of `hub_id`, downloading them when the cache has them not.
 
+    Of a repository that holds nothing but one GGUF file, that file.
+
     Raises
     ------
     ModelError
-        The id is malformed, unknown or closed, or not in the cache while there is no network.
+        The id is malformed, unknown or closed, or not in the cache while there is no network; or there are several
+        GGUF files to choose from.
     OpeningCancelled
         `cancel` was set; what had arrived stays in the cache and is not fetched again.
     """
     if not HUB_ID.fullmatch(hub_id):
         raise ModelError(f"{hub_id!r} is neither an existing file or folder nor a hub id; check the spelling.")
     folder = cached_folder(hub_id)
-    if folder is not None and not _is_partial(folder):
+    if folder is not None and is_whole(folder):
         return folder
+    folder = _download(hub_id, hub_id, _WANTED, on_progress, cancel)
+    if is_whole(folder):
+        return folder
+    from huggingface_hub import list_repo_files
+
+    with _said(hub_id, cancel):
+        ggufs = sorted(name for name in list_repo_files(hub_id) if name.endswith(".gguf"))
+    if len(ggufs) > 1:
+        raise several_ggufs(hub_id, ggufs)
+    return fetch_file(hub_id, ggufs[0], on_progress, cancel) if ggufs else folder
+
+
+def fetch_file(
+    hub_id: str,
+    name: str,
+    on_progress: Callable[[OpenProgress], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Path:
+    """Return one file of `hub_id`, by its path there, downloading it when the cache has it not.
+
+    Raises
+    ------
+    ModelError
+        As `fetch`; also when there is no such file.
+    OpeningCancelled
+        `cancel` was set; what had arrived stays in the cache and is not fetched again.
+    """
+    found = cached_file(hub_id, name)
+    if found is not None:
+        return found
+    path = _download(hub_id, f"{hub_id}/{name}", [glob.escape(name)], on_progress, cancel) / name
+    if not path.exists():
+        raise ModelError(f"{hub_id} has no file {name} on the hub; check the spelling.")
+    return path
+
+
+def _download(
+    hub_id: str,
+    what: str,
+    patterns: list[str],
+    on_progress: Callable[[OpenProgress], None] | None,
+    cancel: threading.Event | None,
+) -> Path:
+    """Bring the files of `hub_id` that match `patterns` into the cache and return their folder."""
     from huggingface_hub import constants, snapshot_download
+
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError(
+            f"{what} is not a file or folder here and not in the local cache, and this machine is set to stay offline; "
+            "give a folder, or allow the network by unsetting HF_HUB_OFFLINE."
+        )
+    if on_progress is not None:
+        on_progress(OpenProgress(f"Looking for {what} on the hub"))
+    with _said(hub_id, cancel):
+        return Path(
+            snapshot_download(
+                hub_id,
+                allow_patterns=patterns,
+                ignore_patterns=_UNWANTED,
+                etag_timeout=10,
+                max_workers=4,
+                tqdm_class=_bar_class(what, on_progress, cancel),
+            )
+        )
+
+
+@contextlib.contextmanager
+def _said(hub_id: str, cancel: threading.Event | None) -> Iterator[None]:
+    """Say what fails on the way to the hub in one sentence."""
+    from huggingface_hub import constants
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -53,24 +149,8 @@ def fetch(
         RepositoryNotFoundError,
     )
 
-    if constants.HF_HUB_OFFLINE:
-        raise ModelError(
-            f"{hub_id} is not a folder here and not in the local cache, and this machine is set to stay offline; "
-            "give a folder, or allow the network by unsetting HF_HUB_OFFLINE."
-        )
-    if on_progress is not None:
-        on_progress(OpenProgress(f"Looking for {hub_id} on the hub"))
     try:
-        return Path(
-            snapshot_download(
-                hub_id,
-                allow_patterns=_WANTED,
-                ignore_patterns=_UNWANTED,
-                etag_timeout=10,
-                max_workers=4,
-                tqdm_class=_bar_class(hub_id, on_progress, cancel),
-            )
-        )
+        yield
     except OpeningCancelled:
         raise
     except GatedRepoError as error:
@@ -91,12 +171,7 @@ def fetch(
         ) from error
 
 
-def _is_partial(folder: Path) -> bool:
-    """A config alone was cached by some other program's look at it; the weights are still to come."""
-    return not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin"))
-
-
-def _bar_class(hub_id: str, on_progress: Callable[[OpenProgress], None] | None, cancel: threading.Event | None) -> type:
+def _bar_class(what: str, on_progress: Callable[[OpenProgress], None] | None, cancel: threading.Event | None) -> type:
     """Return a stand-in for tqdm that hands the bytes on and ends the download once `cancel` is set."""
     from tqdm.auto import tqdm
 
@@ -112,7 +187,7 @@ def _bar_class(hub_id: str, on_progress: Callable[[OpenProgress], None] | None, 
                 raise OpeningCancelled
             self.n += n or 0
             if on_progress is not None and self._counts_bytes:
-                on_progress(OpenProgress(f"Downloading {hub_id}", int(self.n), int(self.total or 0), "bytes"))
+                on_progress(OpenProgress(f"Downloading {what}", int(self.n), int(self.total or 0), "bytes"))
             return None
 
     return Bar

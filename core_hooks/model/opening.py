@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core_hooks.model.checkpoint import Checkpoint, is_factory, locate
+from core_hooks.model.checkpoint import HUB_FILE, Checkpoint, is_factory, locate
 from core_hooks.model.errors import ModelError, OpeningCancelled
 from core_hooks.model.reference import OpenProgress
 
@@ -175,12 +175,13 @@ def open_tree(reference: ModelReference) -> ModuleTree:
 
 def find(source: str, on_progress: Report | None = None, cancel: threading.Event | None = None) -> Checkpoint:
     """Return the files of the model named by a path or a hub id; ModelError says why there are none."""
-    path = Path(source).expanduser()
-    if path.exists() or path.is_absolute() or source.startswith((".", "~")) or path.suffix in (".gguf",):
+    path, file = Path(source).expanduser(), HUB_FILE.fullmatch(source)
+    if path.exists() or path.is_absolute() or source.startswith((".", "~")) or (path.suffix == ".gguf" and not file):
         return locate(path)
-    from core_hooks.model.hub import fetch
+    from core_hooks.model.hub import fetch, fetch_file
 
-    return replace(locate(fetch(source, on_progress, cancel)), name=source)
+    found = fetch_file(file[1], file[2], on_progress, cancel) if file else fetch(source, on_progress, cancel)
+    return locate(found, named=source)
 
 
 def check_device(device: str) -> None:

@@ -12,7 +12,8 @@ class ModelReference:
     Attributes
     ----------
     source
-        A folder, a ``.safetensors`` or ``.gguf`` file, a hub id, or ``package.module:factory``.
+        A folder, a ``.safetensors`` or ``.gguf`` file, a hub id, one ``.gguf`` of a hub id (``org/name/file.gguf``), or
+        ``package.module:factory``.
     device
         ``"cpu"``, ``"cuda:0"``, ``"mps"``, ``"auto"`` (placed over several devices by accelerate).
     dtype

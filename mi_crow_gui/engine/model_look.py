@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core_hooks.model.checkpoint import HUB_ID, is_factory
+from core_hooks.model.checkpoint import HUB_FILE, HUB_ID, gguf_files, is_factory
 from core_hooks.model.errors import ModelError
 from core_hooks.model.quantisation import NONE, QUANTISATIONS, quantised_bytes
 from mi_crow_gui.engine.foreign_code import foreign_code
@@ -34,6 +34,19 @@ class OpeningChoices:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One of several files of which each is a model: what it is opened by, its name, its size in bytes.
+
+    `named` says that it is the one that was asked about.
+    """
+
+    source: str
+    name: str
+    nbytes: int
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelLook:
     """What a look at `reference` found; sizes in bytes, 0 where unknown.
 
@@ -47,6 +60,8 @@ class ModelLook:
         What else is good to know, as a sentence.
     problem
         Why it can't be opened, as a sentence.
+    files
+        The files to choose from; empty when there is no choice.
     """
 
     reference: ModelReference
@@ -58,6 +73,12 @@ class ModelLook:
     free: int = 0
     note: str = ""
     problem: str = ""
+    files: tuple[ModelFile, ...] = ()
+
+    @property
+    def must_choose(self) -> bool:
+        """Whether one of `files` has to be named before anything can be opened."""
+        return bool(self.files) and not any(file.named for file in self.files)
 
     @property
     def fits(self) -> bool:
@@ -114,10 +135,13 @@ def _look(reference: ModelReference) -> ModelLook:
     if is_factory(source):
         assert code is not None
         return ModelLook(reference, source, note=f"Runs Python code in {code.names}; you are asked before it runs.")
-    if not Path(source).expanduser().exists() and HUB_ID.fullmatch(source):
-        away = _away(reference)
-        if away is not None:
-            return away
+    away = _away(reference)
+    if away is not None:
+        return away
+    files = _files(source)
+    unchosen = ModelLook(reference, source, note=f"{len(files)} GGUF files: choose one of them.", files=files)
+    if unchosen.must_choose:
+        return unchosen
     if code is not None:
         note = f"Needs Python code that comes with it ({code.names}); you are asked before it runs."
         return ModelLook(reference, source, note=note)
@@ -134,23 +158,51 @@ def _look(reference: ModelReference) -> ModelLook:
         free_memory(reference.device),
         note="" if found.checkpoint.has_tokenizer else "Has no tokenizer: prompts are typed as token ids.",
         problem=found.checkpoint.missing,
+        files=files,
     )
 
 
 def _away(reference: ModelReference) -> ModelLook | None:
-    """What to say of a hub id that is not in the local cache; None when it is."""
-    from core_hooks.model.hub import cached_folder
+    """What to say of something on the hub that is not in the local cache; None of all else."""
+    from core_hooks.model.hub import cached_file, cached_folder, is_whole
 
-    hub_id = reference.source
-    folder = cached_folder(hub_id)
-    if folder is not None and (any(folder.glob("*.safetensors")) or any(folder.glob("*.bin"))):
+    source = reference.source
+    file = HUB_FILE.fullmatch(source)
+    if Path(source).expanduser().exists() or not (file or HUB_ID.fullmatch(source)):
+        return None
+    if file:
+        here = cached_file(file[1], file[2]) is not None
+    else:
+        folder = cached_folder(source)
+        here = folder is not None and is_whole(folder)
+    if here:
         return None
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         problem = (
-            f"{hub_id} is no folder here and not in the local cache, and this machine is set to stay offline "
+            f"{source} is no file or folder here and not in the local cache, and this machine is set to stay offline "
             "(HF_HUB_OFFLINE)."
         )
-        return ModelLook(reference, hub_id, problem=problem)
-    return ModelLook(reference, hub_id, note="Not on this machine yet: opening downloads it from the hub first.")
+        return ModelLook(reference, source, problem=problem)
+    return ModelLook(reference, source, note="Not on this machine yet: opening downloads it from the hub first.")
+
+
+def _files(source: str) -> tuple[ModelFile, ...]:
+    """The GGUF files of a folder or a repository of them, or beside the one that is named; none when there is one."""
+    from core_hooks.model.hub import cached_folder
+
+    path, file = Path(source).expanduser(), HUB_FILE.fullmatch(source)
+    folder: Path | None
+    if path.exists():
+        folder = path if path.is_dir() else path.parent
+        prefix = str(folder)
+    else:
+        prefix = file[1] if file else source
+        folder = cached_folder(prefix)
+    found = gguf_files(folder) if folder is not None else ()
+    if folder is None or len(found) < 2:
+        return ()
+    named = path if path.exists() else folder / file[2] if file else None
+    names = [(entry, entry.relative_to(folder).as_posix()) for entry in found]
+    return tuple(ModelFile(f"{prefix}/{name}", name, entry.stat().st_size, entry == named) for entry, name in names)

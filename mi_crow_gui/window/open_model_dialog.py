@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from core_hooks.model.reference import ModelReference
+from mi_crow_gui.document.formatting import byte_size
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.window.file_choosers import choose_file, choose_folder
 from mi_crow_gui.window.file_drop import FileDrop
@@ -108,6 +109,12 @@ class OpenModelDialog(QDialog):
         if isinstance(label, QLabel):
             label.setBuddy(self._source)
         form.addRow("", hint)
+        self._file = _combo("modelFileChoice", "GGUF file")
+        self._file.setPlaceholderText("Choose one")
+        self._file.activated.connect(self._on_file_activated)
+        form.addRow("&GGUF file", self._file)
+        form.setRowVisible(self._file, False)
+        self._form = form
         form.addRow("&Device", self._device)
         form.addRow("&Numbers", self._dtype)
         form.addRow("&Quantisation", self._quantisation)
@@ -160,7 +167,8 @@ class OpenModelDialog(QDialog):
         """Show what is known of a model; an answer about something else than what stands here is dropped."""
         if look.reference == self.reference() and not self._pause.isActive():
             self._look.show_look(look)
-            self._allow_open(not look.problem)
+            self._offer_files(look)
+            self._allow_open(not look.problem and not look.must_choose)
 
     def done(self, result: int) -> None:  # noqa: D102 - Qt's
         self._pause.stop()
@@ -174,6 +182,14 @@ class OpenModelDialog(QDialog):
         self._open.setEnabled(allowed)
         # A button that was disabled has lost its place as the one that Enter presses.
         self._open.setDefault(allowed)
+
+    def _offer_files(self, look: ModelLook) -> None:
+        self._file.clear()
+        for at, file in enumerate(look.files):
+            self._file.addItem(f"{file.name}  ({byte_size(file.nbytes)})", file.source)
+            self._file.setItemData(at, file.source, Qt.ItemDataRole.ToolTipRole)
+        self._file.setCurrentIndex(next((at for at, file in enumerate(look.files) if file.named), -1))
+        self._form.setRowVisible(self._file, bool(look.files))
 
     def _look_soon(self) -> None:
         if self._source.text().strip():
@@ -190,6 +206,10 @@ class OpenModelDialog(QDialog):
     @Slot(list)
     def _on_files_dropped(self, paths: list[str]) -> None:
         self._source.setText(paths[0])
+
+    @Slot(int)
+    def _on_file_activated(self, at: int) -> None:
+        self._source.setText(self._file.itemData(at))
 
     def _on_folder_clicked(self) -> None:
         choose_folder(self, "Model folder", self._source.setText, self._source.text())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QMenu
 
-from core_hooks.model.checkpoint import HUB_ID, is_factory
+from core_hooks.model.checkpoint import HUB_FILE, HUB_ID, is_factory
 
 if TYPE_CHECKING:
     from mi_crow_gui.engine.messages import Failure
@@ -93,7 +93,9 @@ def _is_there(name: str) -> bool:
     path = Path(name).expanduser()
     if path.exists():
         return True
-    return not path.is_absolute() and (is_factory(name) or HUB_ID.fullmatch(name) is not None)
+    if path.is_absolute():
+        return False
+    return is_factory(name) or HUB_ID.fullmatch(name) is not None or HUB_FILE.fullmatch(name) is not None
 
 
 def _short(name: str) -> str:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
 import pytest
+import torch
 
 from core_hooks.model import hub
 from core_hooks.model.errors import ModelError, OpeningCancelled
-from core_hooks.model.opening import open_model
+from core_hooks.model.opening import find, open_model
 from core_hooks.model.reference import ModelReference, OpenProgress
+from tests.core_hooks.model.test_gguf import write_gguf
+from tests.core_hooks.model.tiny import tiny_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,3 +185,66 @@ def test_a_download_is_cancelled_between_two_pieces_and_goes_on_where_it_was(
     assert any(progress.done for progress in seen)
     folder = hub.fetch(ID)
     assert (folder / "model.safetensors").read_bytes() == (gpt2_folder / "model.safetensors").read_bytes()
+
+
+@pytest.fixture
+def gguf_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "ggufs"
+    folder.mkdir()
+    whole = write_gguf(folder / "tiny.F32.gguf").read_bytes()
+    (folder / "other.F32.gguf").write_bytes(whole)
+    (folder / "README.md").write_text("two files")
+    return folder
+
+
+def as_links(cache: Path) -> None:
+    """As the hub keeps them: a blob by the sum of its content, and a link by its name."""
+    for path in (cache / "models--someone--tiny" / "snapshots" / COMMIT).iterdir():
+        content = path.read_bytes()
+        blob = cache / "models--someone--tiny" / "blobs" / hashlib.sha256(content).hexdigest()
+        blob.parent.mkdir(exist_ok=True)
+        blob.write_bytes(content)
+        path.unlink()
+        path.symlink_to(blob)
+
+
+def test_a_cached_repository_of_gguf_files_names_them_and_opens_the_one_that_is_asked_for(
+    cache: Path, gguf_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "unpacked"))
+    put_into_cache(cache, gguf_folder)
+    as_links(cache)
+    sentence = rf"{ID} holds 2 GGUF files \(other.F32.gguf, tiny.F32.gguf\); open one of them, as {ID}/other.F32.gguf"
+    with pytest.raises(ModelError, match=sentence):
+        open_model(ModelReference(ID))
+    opened = open_model(ModelReference(f"{ID}/tiny.F32.gguf"))
+    assert opened.summary.name == f"{ID}/tiny.F32.gguf"
+    assert opened.summary.architecture == "LlamaForCausalLM"
+    for theirs, ours in zip(tiny_model("llama").parameters(), opened.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_a_cached_repository_of_one_gguf_file_is_opened_by_its_id_alone(cache: Path, gguf_folder: Path) -> None:
+    (gguf_folder / "other.F32.gguf").unlink()
+    put_into_cache(cache, gguf_folder)
+    assert find(ID).weights[0].name == "tiny.F32.gguf"
+    assert find(ID).name == ID
+
+
+def test_a_gguf_file_that_is_not_cached_is_refused_while_offline(cache: Path) -> None:
+    with pytest.raises(ModelError, match=rf"{ID}/tiny.gguf is not a file or folder here and not in the local cache"):
+        open_model(ModelReference(f"{ID}/tiny.gguf"))
+
+
+def test_of_a_repository_of_gguf_files_only_the_chosen_one_is_downloaded(
+    server: type[Hub], cache: Path, gguf_folder: Path
+) -> None:
+    server.folder = gguf_folder
+    with pytest.raises(ModelError, match=f"open one of them, as {ID}/other.F32.gguf"):
+        hub.fetch(ID)
+    assert hub.cached_file(ID, "other.F32.gguf") is None
+    path = hub.fetch_file(ID, "tiny.F32.gguf")
+    assert path.read_bytes() == (gguf_folder / "tiny.F32.gguf").read_bytes()
+    assert hub.cached_file(ID, "other.F32.gguf") is None
+    with pytest.raises(ModelError, match="has no file missing.gguf"):
+        hub.fetch_file(ID, "missing.gguf")

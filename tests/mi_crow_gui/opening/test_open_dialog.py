@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton
 from core_hooks.model.quantisation import NAMES, Quantisation
 from mi_crow_gui.engine import model_look
 from mi_crow_gui.window.open_model_dialog import OpenModelDialog
+from tests.core_hooks.model.test_gguf import write_gguf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,4 +185,59 @@ def test_the_memory_needed_follows_the_quantisation_which_goes_with_the_model(
     assert needed["bitsandbytes-4bit"] < needed["bitsandbytes-8bit"] < needed["none"]
     box.setCurrentIndex(box.findData("torchao-int8"))
     assert dialog.reference().quantisation == "torchao-int8"
+    dialog.reject()
+
+
+def hub_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hub cache with one repository, which holds two GGUF files and no config; returns its snapshot."""
+    import huggingface_hub
+
+    for module in (huggingface_hub.constants, huggingface_hub.file_download):
+        monkeypatch.setattr(module, "HF_HUB_CACHE", str(root), raising=False)
+    repository = root / "models--someone--files"
+    snapshot = repository / "snapshots" / "0123456789abcdef0123456789abcdef01234567"
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(snapshot.name)
+    (snapshot / "b.F32.gguf").write_bytes(write_gguf(snapshot / "a.F32.gguf").read_bytes())
+    return snapshot
+
+
+def test_the_gguf_files_of_a_hub_id_are_offered_and_the_chosen_one_opens(
+    driver: Driver, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "unpacked"))
+    hub_cache(tmp_path / "hub", monkeypatch)
+    dialog = opened_dialog(driver)
+    files, button = dialog.findChild(QComboBox, "modelFileChoice"), dialog.findChild(QPushButton, "modelOpen")
+    assert not files.isVisible()
+    assert "2 GGUF files: choose one" in words_about(driver, qtbot, dialog, "someone/files")
+    assert files.isVisible()
+    assert not button.isEnabled()
+    assert files.currentIndex() == -1
+    with qtbot.waitSignal(driver.window.service.lookout.looked, timeout=20_000):
+        qtbot.keyClick(files, Qt.Key.Key_Down)
+        qtbot.keyClick(files, Qt.Key.Key_Down)
+        files.activated.emit(files.currentIndex())
+    assert dialog.reference().source == "someone/files/b.F32.gguf"
+    assert files.currentText().startswith("b.F32.gguf")
+    assert "LlamaForCausalLM" in dialog.findChild(QLabel, "modelLookWords").text()
+    with qtbot.waitSignal(driver.window.service.modelOpened, timeout=120_000) as opened:
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert opened.args[0].summary.name == "someone/files/b.F32.gguf"
+    assert opened.args[0].summary.blocks == 3
+
+
+def test_a_folder_of_gguf_files_offers_them_and_one_that_is_named_has_its_neighbours_beside_it(
+    driver: Driver, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = hub_cache(tmp_path / "hub", monkeypatch)
+    dialog = opened_dialog(driver)
+    files = dialog.findChild(QComboBox, "modelFileChoice")
+    assert "choose one" in words_about(driver, qtbot, dialog, str(folder))
+    assert "LlamaForCausalLM" in words_about(driver, qtbot, dialog, str(folder / "a.F32.gguf"))
+    assert [files.itemData(at) for at in range(files.count())] == [f"{folder}/a.F32.gguf", f"{folder}/b.F32.gguf"]
+    assert files.currentIndex() == 0
+    words_about(driver, qtbot, dialog, "nobody/no-such-model")
+    assert not files.isVisible()
     dialog.reject()
