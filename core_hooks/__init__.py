@@ -8,56 +8,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from core_hooks import hooks
+
 if TYPE_CHECKING:
     from core_hooks.capture.local_store import LocalStore
     from core_hooks.capture.store import Store
-    from core_hooks.hooks import (
-        HOOK_FUNCTION_INPUT,
-        HOOK_FUNCTION_OUTPUT,
-        AddController,
-        Attachment,
-        AttentionPatternDetector,
-        CallInput,
-        Capture,
-        ClampController,
-        Controller,
-        Detector,
-        FunctionController,
-        HistogramDetector,
-        Hook,
-        HookError,
-        HookRecord,
-        HookRun,
-        HookType,
-        HookWarning,
-        LayerActivationDetector,
-        MeanController,
-        ModelInputDetector,
-        ModelOutputDetector,
-        NoiseController,
-        ProjectOutController,
-        Region,
-        RegionController,
-        Registration,
-        ReplaceController,
-        RunCancelled,
-        RunReport,
-        ScaleController,
-        Statistics,
-        StatisticsDetector,
-        StopAfter,
-        StopForward,
-        TensorDetector,
-        TopChannelsDetector,
-        ZeroController,
-        apply_modification_to_output,
-        attach,
-        current_run,
-        extract_tensor_from_input,
-        extract_tensor_from_output,
-        hooks_of,
-        register,
-    )
+    from core_hooks.hooks import *  # noqa: F403
     from core_hooks.language_model.context import LanguageModelContext
     from core_hooks.language_model.inference import InferenceEngine
     from core_hooks.language_model.input_tracker import InputTracker
@@ -75,59 +31,15 @@ _MODULES = {
 }
 
 __all__ = [
-    "HOOK_FUNCTION_INPUT",
-    "HOOK_FUNCTION_OUTPUT",
-    "AddController",
-    "Attachment",
-    "AttentionPatternDetector",
-    "CallInput",
-    "Capture",
-    "ClampController",
-    "Controller",
-    "Detector",
-    "FunctionController",
-    "HistogramDetector",
-    "Hook",
-    "HookError",
-    "HookRecord",
-    "HookRun",
-    "HookType",
-    "HookWarning",
     "InferenceEngine",
     "InputTracker",
     "LanguageModel",
     "LanguageModelContext",
     "LanguageModelLayers",
-    "LayerActivationDetector",
     "LocalStore",
-    "MeanController",
-    "ModelInputDetector",
-    "ModelOutputDetector",
-    "NoiseController",
-    "ProjectOutController",
-    "Region",
-    "RegionController",
-    "Registration",
-    "ReplaceController",
-    "RunCancelled",
-    "RunReport",
-    "ScaleController",
-    "Statistics",
-    "StatisticsDetector",
-    "StopAfter",
-    "StopForward",
     "Store",
-    "TensorDetector",
-    "TopChannelsDetector",
-    "ZeroController",
-    "apply_modification_to_output",
-    "attach",
-    "current_run",
-    "extract_tensor_from_input",
-    "extract_tensor_from_output",
-    "hooks_of",
-    "register",
 ]
+__all__ += hooks.__all__
 
 
 def __getattr__(name: str) -> Any:
