@@ -137,8 +137,20 @@ def _checked_readout(opened: OpenedModel, anatomy: Anatomy, seen: dict[str, Any]
         return anatomy
     residual = extract_tensor_from_output(seen[last][1]) if last in seen else None
     name = opened.summary.architecture
-    if logits is None or residual is None:
-        return anatomy.without("unembedding", f"{name} gave no logits or no residual stream to read them from.")
+    if logits is None:
+        return anatomy.without("unembedding", f"{name} gave no logits.")
+    if residual is None:
+        return anatomy.without(
+            "unembedding",
+            f"{last}, taken for the last block of {name}, was never called or gave no tensor, so logits can't be read "
+            "from the blocks.",
+        )
+    if residual.dim() == logits.dim() == 3 and residual.shape[1] != logits.shape[1]:
+        return anatomy.without(
+            "unembedding",
+            f"The blocks of {name} work on {residual.shape[1]} places where it gives logits for {logits.shape[1]} "
+            "tokens, so logits can't be read from the blocks.",
+        )
     for candidate in _candidates(opened.model, anatomy, logits.shape[-1]):
         found = _scaled(opened, candidate, residual, logits)
         if found is not None:

@@ -46,6 +46,11 @@ def set_token_measure(workspace: Workspace, measure: str) -> Workspace:
     return _changed(workspace, token_measure=measure)
 
 
+def set_map_measure(workspace: Workspace, measure: str) -> Workspace:
+    """Colour the map of modules by another measure."""
+    return _changed(workspace, map_measure=measure)
+
+
 def set_generation(workspace: Workspace, settings: GenerationSettings) -> Workspace:
     """Replace the generation settings."""
     return _changed(workspace, generation=settings)

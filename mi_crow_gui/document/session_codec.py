@@ -10,7 +10,7 @@ from core_hooks.model.reference import ModelReference
 from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.hook_spec import HookSpec, new_id
 from mi_crow_gui.document.plot_source import KNOWN, NEWEST
-from mi_crow_gui.document.workspace import LOSS, TOKEN_MEASURES, PlotSpec, Workspace
+from mi_crow_gui.document.workspace import LOSS, MAP_MEASURES, NORM, TOKEN_MEASURES, PlotSpec, Workspace
 
 _Item = TypeVar("_Item", HookSpec, PlotSpec)
 _STAGES = ("before", "after", "input")
@@ -35,6 +35,7 @@ def workspace_to_data(workspace: Workspace) -> dict[str, Any]:
         "batch": workspace.batch,
         "selected_prompt": workspace.selected_prompt,
         "token_measure": workspace.token_measure,
+        "map_measure": workspace.map_measure,
     }
 
 
@@ -43,7 +44,7 @@ def workspace_from_data(data: object) -> tuple[Workspace, list[str]]:
     reader = _Reader(data, "the workspace")
     model = reader.value("model")
     drafts = _Reader(reader.value("drafts", {}), "the drafts")
-    measure = reader.text("token_measure", LOSS)
+    measure, map_measure = reader.text("token_measure", LOSS), reader.text("map_measure", NORM)
     workspace = Workspace(
         model=None if model is None else _model(reader.inner("model")),
         prompt=reader.text("prompt"),
@@ -56,6 +57,7 @@ def workspace_from_data(data: object) -> tuple[Workspace, list[str]]:
         selected_prompt=reader.whole("selected_prompt", 0),
         # One that a newer version knows is no reason to refuse the rest.
         token_measure=measure if measure in TOKEN_MEASURES else LOSS,
+        map_measure=map_measure if map_measure in MAP_MEASURES else NORM,
     )
     return workspace, reader.unknown_fields()
 

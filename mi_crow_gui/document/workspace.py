@@ -11,6 +11,9 @@ from mi_crow_gui.document.hook_spec import CONTROLLER, new_id
 # What tokens can be coloured by.
 LOSS, PROBABILITY, NORM, CHANGE = "loss", "probability", "norm", "change"
 TOKEN_MEASURES = (LOSS, PROBABILITY, NORM, CHANGE)
+# What the map of modules can be coloured by.
+ZEROS = "zeros"
+MAP_MEASURES = (NORM, ZEROS, CHANGE)
 
 if TYPE_CHECKING:
     from core_hooks.model.reference import ModelReference
@@ -41,7 +44,7 @@ class Workspace:
     the plots are about.
     `drafts` holds (site, text) pairs of controller text that was typed and not applied; `selected_site` is
     the site that tree, hooks list, plots, inspector and editor share (None: nothing selected; "" is the model
-    itself). `token_measure` is what the tokens are coloured by.
+    itself). `token_measure` is what the tokens are coloured by, `map_measure` what the map of modules is.
     """
 
     model: ModelReference | None = None
@@ -54,6 +57,7 @@ class Workspace:
     batch: bool = False
     selected_prompt: int = 0
     token_measure: str = LOSS
+    map_measure: str = NORM
 
     def hook(self, hook_id: str) -> HookSpec | None:
         """The hook with this id, if there is one."""

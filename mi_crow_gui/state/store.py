@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNDO_LIMIT = 200
 TYPING_PAUSE = 2.0  # seconds without a key after which typing becomes a new step of undo
 
-_TOPICS = {"selected_site": "selection", "token_measure": "measure"}
+_TOPICS = {"selected_site": "selection", "token_measure": "measure", "map_measure": "map"}
 _PARTS = tuple(field.name for field in fields(Workspace))
 _NAMES = {CAPTURE: "detector", CONTROLLER: "controller"}
 _SITE_LENGTH = 40
@@ -39,7 +39,8 @@ class DocumentStore(QObject):
     """Holds the workspace; intents are methods, each one step of undo.
 
     `changed` is emitted once for each topic that an edit, undo or redo changed, after the workspace is whole:
-    "model", "prompt", "batch", "measure", "generation", "hooks", "plots", "drafts", "selection", "selected_prompt".
+    "model", "prompt", "batch", "measure", "map", "generation", "hooks", "plots", "drafts", "selection",
+    "selected_prompt".
     Drafts and what is selected are kept but are no steps of undo. An intent that changes nothing adds no step and
     emits nothing.
     """
@@ -140,6 +141,10 @@ class DocumentStore(QObject):
     def set_token_measure(self, measure: str) -> None:
         """Colour the tokens by another measure."""
         self._edit(f"Colour tokens by {measure}", edits.set_token_measure(self._workspace, measure))
+
+    def set_map_measure(self, measure: str) -> None:
+        """Colour the map of modules by another measure."""
+        self._edit(f"Colour map by {measure}", edits.set_map_measure(self._workspace, measure))
 
     def set_generation(self, settings: GenerationSettings) -> None:
         """Replace the generation settings; turning a spin box without a pause is one step."""

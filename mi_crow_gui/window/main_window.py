@@ -75,9 +75,9 @@ class MainWindow(DialogWindow):
         self.setDockNestingEnabled(True)
         self._sized = False
 
-        self._model_tabs = ModelTabs()
-        self.module_tree = self._model_tabs.tree
-        self.module_map = self._model_tabs.map
+        self.model_tabs = ModelTabs()
+        self.module_tree = self.model_tabs.tree
+        self.module_map = self.model_tabs.map
         self.hooks = HooksPanel()
         self.inspector = InspectorPanel()
         self._workbench = Workbench()
@@ -141,7 +141,7 @@ class MainWindow(DialogWindow):
     def _build_docks(self) -> None:
         self._parts = Arranged(
             window=self,
-            model=self._dock("modelDock", "Model", self._model_tabs),
+            model=self._dock("modelDock", "Model", self.model_tabs),
             hooks=self._dock("hooksDock", "Hooks", self.hooks),
             inspector=self._dock("inspectorDock", "Inspector", self.inspector),
             bottom=self._dock("bottomDock", bottom_tabs.TITLE, self._tabs),
@@ -319,7 +319,7 @@ class MainWindow(DialogWindow):
     @Slot()
     def _on_filter_triggered(self) -> None:
         self._parts.model.show()
-        self._model_tabs.show_tree()
+        self.model_tabs.show_tree()
         self.module_tree.focus_filter()
 
     @Slot(bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from mi_crow_gui.panels.look import GRID
@@ -14,7 +14,12 @@ TREE, MAP = range(2)
 
 
 class ModelTabs(QTabWidget):
-    """Holds both; what one of them selects the other shows too."""
+    """Holds both; what one of them selects the other shows too.
+
+    `measureChosen` tells that the map is to be coloured by another of `MEASURES`; `set_measure` does it.
+    """
+
+    measureChosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,7 +45,7 @@ class ModelTabs(QTabWidget):
         for name, measure in MEASURES.items():
             self._measure.addItem(measure.words, name)
             self._measure.setItemData(self._measure.count() - 1, measure.explanation, Qt.ItemDataRole.ToolTipRole)
-        self._measure.currentIndexChanged.connect(self._on_measure_changed)
+        self._measure.activated.connect(self._on_measure_activated)
         label = QLabel("Colour by")
         label.setBuddy(self._measure)
         row = QHBoxLayout()
@@ -49,8 +54,14 @@ class ModelTabs(QTabWidget):
         row.addWidget(self._measure, 1)
         return row
 
-    def _on_measure_changed(self) -> None:
-        self.map.set_measure(self._measure.currentData())
+    @Slot(int)
+    def _on_measure_activated(self, at: int) -> None:
+        self.measureChosen.emit(self._measure.itemData(at))
+
+    def set_measure(self, measure: str) -> None:
+        """Colour the map by a measure, without emitting."""
+        self._measure.setCurrentIndex(self._measure.findData(measure))
+        self.map.set_measure(measure)
 
     def show_tree(self) -> None:
         """Bring the tree to the front."""

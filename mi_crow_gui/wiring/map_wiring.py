@@ -20,6 +20,8 @@ class MapWiring(QObject):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts.window)
         self._store, self._service, self._map = parts.store, parts.service, parts.window.module_map
+        self._tabs = parts.window.model_tabs
+        self._tabs.measureChosen.connect(self._store.set_map_measure)
         self._map.siteSelected.connect(self._on_map_site_selected)
         self._map.attachRequested.connect(self._on_map_attach_requested)
         self._map.detachRequested.connect(self._on_map_detach_requested)
@@ -49,6 +51,8 @@ class MapWiring(QObject):
             self._map.set_attached({hook.site for hook in workspace.hooks})
         elif topic == "selection":
             self._map.select_site(workspace.selected_site)
+        elif topic == "map":
+            self._tabs.set_measure(workspace.map_measure)
 
     @Slot(object)
     def _on_service_tree_known(self, tree: ModuleTree) -> None:

@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import sys
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+import transformers
 from torch import nn
 
 from core_hooks.hooks.extraction import extract_tensor_from_output
 from core_hooks.model import anatomy_search
 from core_hooks.model.anatomy import Anatomy, Block, discover
+from core_hooks.model.opened import OpenedModel
 from core_hooks.model.readout import head_output, read_out, verify
+from core_hooks.model.reference import ModelReference
+from core_hooks.model.summary import summarise
 from core_hooks.model.tree import build_tree
 from tests.core_hooks.model.test_generation import PROMPT, opened, tiny
 from tests.core_hooks.model.tiny import FAMILIES, tiny_model
@@ -187,6 +192,53 @@ def test_what_an_architecture_lacks_is_named() -> None:
     assert "GPT2Model" in body.lacks("unembedding")
     with pytest.raises(ValueError, match="GPT2Model"):
         read_out(tiny_model("gpt2").transformer, body, torch.zeros(1, 2, 32))
+
+
+# What is no stream of one vector a token that blocks hand on, and why; no other family is known to be refused.
+_UNREADABLE: dict[str, tuple[str, dict[str, Any], str]] = {
+    "longformer": (
+        "AutoModelForMaskedLM",
+        {"attention_window": [4, 4], "max_position_embeddings": 130},
+        "work on 8 places where it gives logits for 6 tokens",
+    ),
+    "prophetnet": ("AutoModelForSeq2SeqLM", {"decoder_start_token_id": 1}, "work on 18 places"),
+    "reformer": (
+        "AutoModelForCausalLM",
+        {
+            "attn_layers": ["local", "local"], "attention_head_size": 8, "axial_pos_shape": [8, 8], "is_decoder": True,
+            "axial_pos_embds_dim": [16, 16], "max_position_embeddings": 64, "local_attn_chunk_length": 8,
+        },
+        "do not give the model's logits",
+    ),
+    "xlm": ("AutoModelForMaskedLM", {"emb_dim": 32, "n_layers": 2, "n_heads": 4}, "do not give the model's logits"),
+    "flaubert": ("AutoModelForMaskedLM", {"emb_dim": 32, "n_layers": 2, "n_heads": 4}, "give the model's logits"),
+    "funnel": (
+        "AutoModelForMaskedLM",
+        {"d_model": 32, "d_head": 8, "d_inner": 48, "block_sizes": [2, 2], "n_head": 4},
+        "was never called or gave no tensor",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model_type", _UNREADABLE)
+def test_an_architecture_without_one_residual_stream_is_refused_with_the_reason(model_type: str) -> None:
+    auto, settings, reason = _UNREADABLE[model_type]
+    usual = {
+        "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
+        "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "num_encoder_layers": 2, "num_decoder_layers": 2,
+        "num_encoder_attention_heads": 4, "num_decoder_attention_heads": 4, "max_position_embeddings": 64,
+    }  # fmt: skip
+    config = transformers.AutoConfig.for_model(model_type, vocab_size=96)
+    accepted = {name: value for name, value in usual.items() if name in config.to_dict()}
+    config = transformers.AutoConfig.for_model(model_type, vocab_size=96, **{**accepted, **settings})
+    torch.manual_seed(3)
+    model = getattr(transformers, auto).from_config(config).eval()
+    tree = build_tree(model)
+    made = OpenedModel(model, None, tree, summarise(model, tree, ModelReference(model_type), model_type, False))
+    anatomy = verify(made, discover(made))
+    assert reason in anatomy.lacks("unembedding")
+    with pytest.raises(ValueError, match=re.escape(anatomy.lacks("unembedding"))):
+        read_out(model, anatomy, torch.zeros(1, 2, 32))
 
 
 def test_a_block_without_heads_refuses_to_name_one() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from core_hooks.model.reference import ModelReference
 from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.hook_spec import HookSpec
-from mi_crow_gui.document.workspace import TOKEN_MEASURES, PlotSpec, Workspace
+from mi_crow_gui.document.workspace import MAP_MEASURES, TOKEN_MEASURES, PlotSpec, Workspace
 
 SITES = ("", "transformer.h.0", "transformer.h.0.attn", "transformer.h.1.mlp", "lm_head")
 
@@ -58,4 +58,5 @@ workspaces = st.builds(
     batch=st.booleans(),
     selected_prompt=st.integers(0, 99),
     token_measure=st.sampled_from(TOKEN_MEASURES),
+    map_measure=st.sampled_from(MAP_MEASURES),
 )

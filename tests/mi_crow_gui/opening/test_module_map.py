@@ -8,7 +8,11 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QTableView, QTreeView
 
+from mi_crow_gui.document.session_codec import workspace_from_data, workspace_to_data
+from mi_crow_gui.document.workspace import MAP_MEASURES
+from mi_crow_gui.panels.map_measures import MEASURES
 from mi_crow_gui.panels.module_map import ModuleMap
+from mi_crow_gui.state.store import DocumentStore
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -21,7 +25,7 @@ SITE = "transformer.h.1.attn"
 @pytest.fixture
 def module_map(driver: Driver) -> ModuleMap:
     driver.open_demo()
-    driver.window._model_tabs.show_map()
+    driver.window.model_tabs.show_map()
     found: ModuleMap = driver.find(ModuleMap, "moduleMap")
     assert found.isVisible()
     return found
@@ -73,7 +77,7 @@ def test_cells_are_coloured_by_the_norm_of_the_newest_value(driver: Driver, modu
 def test_arrows_move_and_space_attaches_and_detaches(driver: Driver, module_map: ModuleMap, qtbot: QtBot) -> None:
     driver.select("transformer.h.0")
     qtbot.keyClick(module_map, Qt.Key.Key_Down)
-    assert driver.window._model_tabs.tree.selected_sites() == ["transformer.h.1"]
+    assert driver.window.model_tabs.tree.selected_sites() == ["transformer.h.1"]
     qtbot.keyClick(module_map, Qt.Key.Key_Space)
     assert attached(driver) == 1
     qtbot.keyClick(module_map, Qt.Key.Key_Space)
@@ -91,6 +95,30 @@ def test_the_filter_shortcut_brings_the_tree_back(driver: Driver, module_map: Mo
     assert not module_map.isVisible()
 
 
+def colour_by(driver: Driver, words: str) -> None:
+    choose = driver.find(QComboBox, "mapMeasure")
+    choose.setCurrentIndex(choose.findText(words))
+    choose.activated.emit(choose.currentIndex())
+
+
+def test_the_measure_is_kept_in_the_session_and_undone(driver: Driver, module_map: ModuleMap) -> None:
+    store = driver.window.findChild(DocumentStore)
+    colour_by(driver, "Zeros")
+    assert store.workspace.map_measure == "zeros"
+    kept, _ = workspace_from_data(workspace_to_data(store.workspace))
+    driver.act("undo")
+    choose = driver.find(QComboBox, "mapMeasure")
+    assert choose.currentData() == "norm"
+    store.load(kept)
+    assert choose.currentData() == "zeros"
+    module_map.set_values({SITE: 0.25}, "zeros")
+    assert module_map.legend.accessibleDescription().startswith("Zeros, ")
+
+
+def test_a_session_knows_the_measures_that_the_map_has() -> None:
+    assert tuple(MEASURES) == MAP_MEASURES
+
+
 def test_the_measure_is_chosen_in_the_header_and_the_legend_says_its_range_and_unit(
     driver: Driver, module_map: ModuleMap
 ) -> None:
@@ -101,8 +129,7 @@ def test_the_measure_is_chosen_in_the_header_and_the_legend_says_its_range_and_u
     driver.prompt("marble owl ticket")
     driver.run()
     first = driver.window.latest(SITE)
-    choose = driver.find(QComboBox, "mapMeasure")
-    choose.setCurrentIndex(choose.findData("change"))
+    colour_by(driver, "Relative change")
     assert module_map.colour_of(SITE) is None
     assert "sweep" in module_map.legend.accessibleDescription()
     driver.prompt("marble owl lantern")
@@ -114,7 +141,7 @@ def test_the_measure_is_chosen_in_the_header_and_the_legend_says_its_range_and_u
     change = np.linalg.norm(now - before) / np.linalg.norm(before)
     assert f"Relative change: {change:.4g}" in module_map.description(SITE)
     assert module_map.colour_of(SITE) is not None
-    choose.setCurrentIndex(choose.findData("zeros"))
+    colour_by(driver, "Zeros")
     zeros = driver.window.latest(other)
     assert zeros is not None
     assert f"Zeros: {100 * float((zeros[0, -1] == 0).mean()):.4g} %" in module_map.description(other)
