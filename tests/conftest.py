@@ -7,6 +7,8 @@ import os
 import shutil
 import tempfile
 
+from hypothesis import HealthCheck, settings
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,3 +19,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 _modules = tempfile.mkdtemp(prefix="mi-crow-modules-")
 os.environ["HF_MODULES_CACHE"] = _modules
 atexit.register(shutil.rmtree, _modules, ignore_errors=True)
+
+# How quickly examples come says how busy the machine is, nothing about what is tested. One fixture for all examples
+# of a test (a model, a folder) is meant.
+_allowed = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("any machine", deadline=None, suppress_health_check=_allowed)
+settings.load_profile("any machine")

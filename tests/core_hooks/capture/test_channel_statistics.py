@@ -22,7 +22,7 @@ def collected(values: np.ndarray, cuts: list[int]) -> ChannelStatistics:
     return ChannelStatistics.merged(parts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=hnp.arrays(
         np.float32, st.tuples(st.integers(1, 60), st.integers(1, 4)),

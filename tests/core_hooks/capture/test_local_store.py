@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -185,7 +185,6 @@ def test_d66_a_run_id_layer_or_key_that_is_no_single_path_component_is_refused(s
 
 
 @given(name=st.text(max_size=12))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_d66_whatever_the_run_id_nothing_is_written_outside_the_runs_folder(tmp_path: Path, name: str) -> None:
     store = LocalStore(tmp_path / "inner")
     try:

@@ -77,7 +77,6 @@ def outline(value: Any) -> Any:
     return id(value)
 
 
-@settings(deadline=None)
 @given(nested)
 def test_replacing_a_tensor_changes_it_alone_and_the_original_not_at_all(value: Any) -> None:
     before = outline(value)
@@ -92,7 +91,6 @@ def test_replacing_a_tensor_changes_it_alone_and_the_original_not_at_all(value: 
     assert outline(value) == before
 
 
-@settings(deadline=None)
 @given(nested)
 def test_what_is_extracted_is_one_of_the_tensors_and_nothing_is_missed(value: Any) -> None:
     every = [follow(value, path) for path in find_all(value)]
@@ -101,7 +99,6 @@ def test_what_is_extracted_is_one_of_the_tensors_and_nothing_is_missed(value: An
         assert found is None or any(found is tensor for tensor in every)
 
 
-@settings(deadline=None)
 @given(nested, st.sampled_from(["first", "all"]))
 def test_a_controller_changes_any_output_where_a_detector_sees_it(value: Any, apply_to: Any) -> None:
     class Returns(nn.Module):
@@ -230,10 +227,10 @@ class Attaching(RuleBasedStateMachine):
 
 
 TestAttaching = Attaching.TestCase
-TestAttaching.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+TestAttaching.settings = settings(max_examples=40, stateful_step_count=15)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(1, 3)), min_size=2, max_size=4))
 def test_threads_with_runs_of_their_own_do_not_see_each_other(plans: list[tuple[bool, bool, int]]) -> None:
     model = nn.Sequential(nn.Identity())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -105,7 +105,6 @@ def test_statistics_from_inference_mode_can_be_used_in_training() -> None:
     assert not detector.token_norms.is_inference()
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=1, max_size=40))
 def test_statistics_hold_for_any_values(values: list[float]) -> None:
     found = seen(StatisticsDetector("l"), torch.tensor(values)).statistics

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core_hooks.model.reference import ModelReference
@@ -29,8 +29,6 @@ WORKSPACE = Workspace(
     drafts=(("transformer.h.2", "lambda x: "),),
     selected_site="",
 )
-
-in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def edited(text: str, *path: str | int, value: object) -> str:
@@ -60,7 +58,6 @@ def test_a_foreign_session_without_code_needs_no_review():
     assert (loaded.foreign, loaded.needs_review, loaded.notes) == (True, False, ())
 
 
-@in_one_folder
 @given(some.workspaces)
 def test_any_workspace_comes_back_as_it_was(workspace):
     assert loads(dumps(workspace)).workspace == workspace
@@ -269,7 +266,6 @@ places = st.sampled_from(
 )
 
 
-@in_one_folder
 @given(any_json, places)
 def test_whatever_stands_in_a_field_the_session_opens_or_says_why_not(value, place):
     text = edited(dumps(WORKSPACE), *place, value=value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core_hooks.hooks.registration import hooks_of
@@ -55,7 +55,7 @@ def finish(qtbot: QtBot, service: ModelService, kind: Any, *, cancel: bool = Fal
     return blocker.args[0]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(sequence=st.lists(acts, min_size=1, max_size=6))
 def test_no_order_of_acts_leaves_a_trace(qtbot: QtBot, service: ModelService, sequence: list[tuple[str, Any]]) -> None:
     service.set_hooks([])

@@ -31,7 +31,7 @@ pieces = st.sampled_from(
 patterns = st.lists(pieces, max_size=7).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(trees(), patterns, st.sampled_from(["", ":", ":lin", ":*List", ":Model"]))
 def test_every_filter_finds_what_trying_each_name_finds(tree, pattern, class_pattern):
     text = pattern + class_pattern

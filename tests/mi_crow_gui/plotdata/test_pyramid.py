@@ -40,7 +40,7 @@ def test_every_level_shows_the_value_of_largest_magnitude(shape: tuple[int, int]
     assert made.extent == Extent(float(values.min()), float(values.max()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 90), st.integers(1, 90)),
     st.tuples(st.floats(-5, 90), st.floats(0.5, 100), st.floats(-5, 90), st.floats(0.5, 100)),

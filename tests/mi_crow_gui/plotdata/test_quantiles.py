@@ -14,7 +14,7 @@ from mi_crow_gui.plotdata.quantiles import quantiles
 FRACTIONS = (0.0, 0.01, 0.5, 0.99, 1.0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(hnp.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(width=32)))
 def test_counting_bits_gives_what_sorting_gives(values: np.ndarray) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -57,7 +57,7 @@ def test_float16_norms_do_not_overflow() -> None:
     assert prepare_trace(frame(values), TraceSettings()).measured[0] == pytest.approx(float(values[0, 0, 0]) * 64)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 3000), st.integers(1, 50), st.floats(-100, 3000), st.floats(1, 4000))
 def test_a_thinned_line_keeps_the_peaks_between_its_ends(length: int, width: int, start: float, span: float) -> None:
     values = noise(length, dtype="float64")
