@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 import uuid
 import weakref
 from abc import ABC, abstractmethod
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 
+from core_hooks.hooks.error_chain import forget_values, shorten
 from core_hooks.hooks.errors import HookError, root_cause
 from core_hooks.hooks.hook_type import (
     FORWARD,
@@ -212,13 +212,14 @@ class Hook(ABC):
         original = failure.original_error
         if self.errors == "raise":
             raise failure from original
+        shorten(original)
         self.disable()
         if self.on_failure is not None:
             self.on_failure(self, failure)
         else:
             logger.warning("%s; the hook is disabled and the forward goes on", failure)
         # The error is kept, the tensors in the frames it passed through are not.
-        traceback.clear_frames(original.__traceback__)
+        forget_values(original)
 
     def _record_failure(self, error: Exception) -> HookError:
         original = root_cause(error)

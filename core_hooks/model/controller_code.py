@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from core_hooks.hooks.error_chain import shorten
 from core_hooks.hooks.errors import text_of
 
 if TYPE_CHECKING:
@@ -66,10 +67,14 @@ def run_text(text: str, filename: str) -> tuple[WrittenFunction, ...]:
     try:
         own = _evaluate(tree, namespace, filename)
     except ControllerCodeError as error:
+        shorten(error)
         error.line = error.line or line_in(error, filename)
         raise
     except BaseException as error:
+        shorten(error)
         line = line_in(error, filename)
+        if writes_itself(error) and isinstance(error, Exception):
+            raise told_now(error, line) from None
         if isinstance(error, Exception):
             raise ControllerCodeError(f"{type(error).__name__}: {text_of(error)}", line) from error
         if not would_end_the_program(error):
@@ -170,3 +175,16 @@ def would_end_the_program(error: BaseException) -> bool:
 def ending_refused(error: BaseException, line: int) -> ControllerCodeError:
     """Return what is raised in its place."""
     return ControllerCodeError(f"It raised {type(error).__name__}: a controller can't end the program.", line)
+
+
+def writes_itself(error: BaseException) -> bool:
+    """Whether the words of an error are more of the text's code, which may loop or fail like the rest of it."""
+    return any(
+        kind.__module__ == NAMESPACE and ("__str__" in vars(kind) or "__repr__" in vars(kind))
+        for kind in type(error).__mro__
+    )
+
+
+def told_now(error: BaseException, line: int) -> ControllerCodeError:
+    """Return an error that says the same and runs none of the text's code when it is written down later."""
+    return ControllerCodeError(f"{type(error).__name__}: {text_of(error)}", line)

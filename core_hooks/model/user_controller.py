@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from core_hooks.hooks.error_chain import shorten
 from core_hooks.hooks.function_controller import FunctionController
 from core_hooks.hooks.hook_type import HookType
 from core_hooks.model.captured_values import ControllerError, unknown_site
@@ -18,7 +19,9 @@ from core_hooks.model.controller_code import (
     ending_refused,
     line_in,
     run_text,
+    told_now,
     would_end_the_program,
+    writes_itself,
 )
 from core_hooks.model.controller_context import ControllerContext, Surroundings
 
@@ -66,12 +69,16 @@ class PlacedFunction:
         try:
             result = self._function(given, context) if self._takes_context else self._function(given)
         except ControllerCodeError as error:
+            shorten(error)
             error.line = error.line or line_in(error)
             raise
         except BaseException as error:
-            if not would_end_the_program(error):
-                raise
-            raise ending_refused(error, line_in(error)) from error
+            shorten(error)
+            if would_end_the_program(error):
+                raise ending_refused(error, line_in(error)) from error
+            if writes_itself(error):
+                raise told_now(error, line_in(error)) from None
+            raise
         if not isinstance(result, torch.Tensor):
             kind = "nothing (None)" if result is None else f"a {type(result).__name__}"
             raise ControllerCodeError(f"It returned {kind}; a controller returns a tensor.", self.line)

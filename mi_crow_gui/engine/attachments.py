@@ -319,19 +319,17 @@ class Attachments:
     def _build_controller(self, entry: HookEntry) -> None:
         spec = entry.spec
         self._guard.fence.measure()
+        too_long: list[bool] = []
         try:
-            with self._guard.limited(READING_LIMIT):
+            with self._guard.limited(READING_LIMIT, lambda: too_long.append(True)):
                 code = UserController(spec.id, spec.site, spec.code, strength_of(spec), self.surroundings)
                 placed = code.placed
         except ControllerCodeError as error:
             self._not_built(entry, str(error), error.line)
         except ControllerInterrupted as error:
-            self._not_built(
-                entry,
-                f"Reading this text took longer than {READING_LIMIT:g} s and was ended: what takes long, or loops, "
-                "belongs into the function.",
-                line_in(error),
-            )
+            ended = f"took longer than {READING_LIMIT:g} s and was ended" if too_long else "was stopped"
+            message = f"Reading this text {ended}: what takes long, or loops, belongs into the function."
+            self._not_built(entry, message, line_in(error))
         else:
             entry.code = code
             entry.hooks = tuple((one.site, placed_hook(one, self._guarded(one), spec.id)) for one in placed)

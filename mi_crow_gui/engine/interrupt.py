@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dis
 import sys
 import threading
 from contextlib import contextmanager
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _OWN_TEXT = "<controller "  # how the file names of controllers begin
-_AGAIN = 0.1  # seconds between two tries to end code that took too long
+_AGAIN = 0.05  # seconds between two tries to end code that took too long
+_ROOM = 64  # frames
+# Where Python begins and ends to handle an exception it can't stand another: the stack is not what its tables say.
+_BETWEEN = frozenset(dis.opmap[name] for name in ("PUSH_EXC_INFO", "POP_EXCEPT") if name in dis.opmap)
 
 
 class ControllerInterrupted(BaseException):
@@ -26,8 +30,7 @@ class ControllerInterrupted(BaseException):
 class _Insistent(ControllerInterrupted):
     """A bare `except:` eats the plain one: this is made an instance at that moment, inside the code that is to end.
 
-    From then on every line of a controller raises again. It needs room on the stack, which code that recurses too
-    deeply leaves none of; so the plain one is tried first, and in turn.
+    From then on every line of a controller raises again.
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -35,11 +38,20 @@ class _Insistent(ControllerInterrupted):
         frame: FrameType | None = sys._getframe(1)
         if frame is None or not _in_controller(frame):
             return
+        sys.setprofile(_rearm)
         sys.settrace(_raise_again)
         while frame is not None:
             if _is_controllers(frame):
                 frame.f_trace = _raise_again
             frame = frame.f_back
+
+
+class _Again(ControllerInterrupted):
+    """What those lines raise. Python lets go of a trace function that raised; where this one is caught, it is back."""
+
+    def __del__(self) -> None:
+        if sys.getprofile() is _rearm:
+            _rearm(sys._getframe(1), "return", None)
 
 
 class UserCodeGuard:
@@ -54,6 +66,7 @@ class UserCodeGuard:
         self._thread: int | None = None
         self._depth = 0
         self._interrupted = 0
+        self._recursion = sys.getrecursionlimit()
         self.fence = MemoryFence()
         self.printed = Printed()
 
@@ -68,6 +81,7 @@ class UserCodeGuard:
             return
         self.printed.begin()
         self.fence.put_up()
+        self._recursion = sys.getrecursionlimit()
         with self._lock:
             self._thread = threading.get_ident()
 
@@ -83,7 +97,9 @@ class UserCodeGuard:
             self._thread = None
             if self._interrupted:
                 self._interrupted = 0
+                sys.setprofile(None)
                 sys.settrace(None)
+                sys.setrecursionlimit(self._recursion)
             self.fence.take_down()
             self.printed.end()
 
@@ -94,6 +110,8 @@ class UserCodeGuard:
                 return False
             self._interrupted += 1
             kind = ControllerInterrupted if self._interrupted % 2 else _Insistent
+            # What recurses as deep as it can leaves no room to be ended in.
+            sys.setrecursionlimit(sys.getrecursionlimit() + _ROOM)
             raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(kind))
             return bool(raised == 1)
 
@@ -121,9 +139,25 @@ class UserCodeGuard:
 def _raise_again(frame: FrameType, event: str, argument: object) -> Any:
     if not _is_controllers(frame):
         return None
-    if event == "line":
-        raise _Insistent
-    return _raise_again
+    if event not in ("call", "line", "opcode"):
+        return _raise_again
+    if frame.f_code.co_code[frame.f_lasti] in _BETWEEN:
+        frame.f_trace_opcodes = True
+        return _raise_again
+    caught = sys.exc_info()[1]
+    if caught is not None:
+        # What was caught on the way out would make a chain as long as that way. Its traceback stays: Python lends it
+        # to the `__exit__` of a `with` without holding it.
+        caught.__context__ = None
+    raise _Again
+
+
+def _rearm(frame: FrameType | None, event: str, argument: object) -> None:
+    """Let the next line raise, here or where this was called from; Python tells of every call and return."""
+    sys.settrace(_raise_again)
+    for near in (frame, frame.f_back if frame is not None else None):
+        if near is not None and _is_controllers(near):
+            near.f_trace = _raise_again
 
 
 def _is_controllers(frame: FrameType) -> bool:

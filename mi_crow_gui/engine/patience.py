@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # How long a controller may go on after Stop before it is interrupted, and then from try to try; the promise is two
-# seconds.
-PATIENCE_MS = 1000
-_AGAIN_MS = 100
-_TOLD_AFTER = 20  # tries
-_LAST_TRIES = 30
+# seconds, also on a machine that has other things to do.
+PATIENCE_MS = 250
+_AGAIN_MS = 50
+_TOLD_AFTER = 40  # tries
+_LAST_TRIES = 60
 _NEVER = (
     "The controller is in a call that can't be ended from outside; the model is busy until it comes back. Closing the "
     "window ends it."
@@ -46,7 +46,7 @@ class Patience(QObject):
         self._timer.timeout.connect(self._on_timer_timeout)
 
     def start(self) -> None:
-        """Something was stopped; user code has a second to end by itself."""
+        """Something was stopped; user code has a moment to end by itself."""
         self._tries = 0
         self._timer.start(PATIENCE_MS)
 

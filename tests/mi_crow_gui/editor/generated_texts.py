@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from tests.mi_crow_gui.editor.endless_texts import ENDLESS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -128,7 +130,7 @@ LOOPS = (
     "def control(x):\n    for n in iter(int, 1):\n        try: pass\n        finally: continue",
     "def control(x):\n    return [n for n in iter(int, 1)]",
     "while True:\n    pass\nlambda x: x",
-    "import time\ndef control(x):\n    while True:\n        time.sleep(0.01)",
+    *ENDLESS.values(),
 )
 MEMORY = (
     "lambda x: torch.ones(10**{big})",
