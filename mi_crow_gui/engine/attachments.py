@@ -371,7 +371,6 @@ class Attachments:
             for _, other in entry.hooks:
                 other.disable()
         details = "".join(traceback.format_exception(cause))
-        log.warning("Hook %s at '%s' failed and is off now.\n%s", hook.id, entry.spec.site, details)
         self._on_failure(HookFailure(hook.id, entry.spec.site, entry.error, entry.line, self._run, details))
 
     def _attach(self) -> None:

@@ -197,9 +197,11 @@ def _files(source: str) -> tuple[ModelFile, ...]:
     if path.exists():
         folder = path if path.is_dir() else path.parent
         prefix = str(folder)
-    else:
+    elif file or HUB_ID.fullmatch(source):
         prefix = file[1] if file else source
         folder = cached_folder(prefix)
+    else:
+        return ()
     found = gguf_files(folder) if folder is not None else ()
     if folder is None or len(found) < 2:
         return ()

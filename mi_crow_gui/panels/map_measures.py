@@ -24,11 +24,14 @@ class MapMeasure:
         What it is, as a sentence.
     is_share
         Its values are shares: written in per cent, spread evenly from 0 on.
+    missing
+        What is said while modules are captured and have no value yet; ``""`` when that needs no words.
     """
 
     words: str
     explanation: str
     is_share: bool = False
+    missing: str = ""
 
     def text(self, value: float) -> str:
         """A value as people read it."""
@@ -61,5 +64,6 @@ MEASURES = {
         "Relative change",
         "How far the newest token's values are from those of the step before, or of the run before, over the norm of "
         "those; colours are spread by its logarithm",
+        missing="Run again to see what changes.",
     ),
 }

@@ -308,7 +308,7 @@ class ModuleMap(QAbstractScrollArea):
     def _show_range(self) -> None:
         measure = MEASURES[self._measure]
         self._range = measure.limits(self._known.get(self._measure, {}).values())
-        self.legend.set_range(self._range, measure)
+        self.legend.set_range(self._range, measure, waiting=bool(self._known.get(self._measure)))
         self._describe()
         self.viewport().update()
 

@@ -32,14 +32,16 @@ class ModuleMapLegend(QWidget):
         super().__init__(parent)
         self._range: tuple[float, float] | None = None
         self._measure: MapMeasure | None = None
+        self._instead = _NO_VALUES
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
-    def set_range(self, limits: tuple[float, float] | None, measure: MapMeasure) -> None:
-        """Show this range of a measure; None while there are no values."""
+    def set_range(self, limits: tuple[float, float] | None, measure: MapMeasure, *, waiting: bool = False) -> None:
+        """Show this range of a measure; None while there are no values, `waiting` if the next run may give some."""
         self._range, self._measure = limits, measure
+        self._instead = (waiting and measure.missing) or _NO_VALUES
         self.setToolTip(measure.explanation if limits else "")
         self.setAccessibleDescription(
-            f"{measure.words}, {measure.text(limits[0])} to {measure.text(limits[1])}" if limits else _NO_VALUES
+            f"{measure.words}, {measure.text(limits[0])} to {measure.text(limits[1])}" if limits else self._instead
         )
         self.update()
 
@@ -52,7 +54,7 @@ class ModuleMapLegend(QWidget):
         middle, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
         painter.setPen(muted(palette))
         if self._range is None or self._measure is None:
-            painter.drawText(self.rect(), middle, metrics.elidedText(_NO_VALUES, _ELIDE, self.width()))
+            painter.drawText(self.rect(), middle, metrics.elidedText(self._instead, _ELIDE, self.width()))
             return
         low, high = (self._measure.text(limit) for limit in self._range)
         end = self.width() - metrics.horizontalAdvance(high) - GRID // 2

@@ -49,6 +49,10 @@ class ModuleNameDelegate(CellDelegate):
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
         painter.setFont(option.font)
+        # What several hooks are is said where there is room for it, else how many they are.
+        several = badge.split(", ") if badge else []
+        if len(several) > 1 and painter.fontMetrics().horizontalAdvance(badge) + GRID > right - left:
+            badge = f"{len(several)} hooks"
         for word, framed in ((badge, True), (mark, False)):
             width = painter.fontMetrics().horizontalAdvance(word or "") + GRID
             if not word or right - width < left:

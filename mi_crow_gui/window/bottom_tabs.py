@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
@@ -32,6 +32,8 @@ class BottomTabs(QTabWidget):
         self.setObjectName("bottomTabs")
         self.setAccessibleName(TITLE)
         self.setDocumentMode(True)
+        # No higher than the words beside it: the tabs must not grow with the first error.
+        self.setIconSize(QSize(14, 14))
         self.editor = EditorPanel()
         self.captures = CapturesPanel()
         self.history = HistoryPanel()

@@ -70,6 +70,7 @@ class CommandPalette(QDialog):
         self._list.itemClicked.connect(self._on_list_item_clicked)
         self._nothing = QLabel("No action has these words.")
         self._nothing.setObjectName("commandPaletteNothing")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._nothing.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         frame = QFrame()
         frame.setFrameShape(QFrame.Shape.StyledPanel)

@@ -175,6 +175,7 @@ class OpenModelDialog(QDialog):
         super().done(result)
 
     def _on_source_changed(self) -> None:
+        self._file.setCurrentIndex(self._file.findData(self._source.text().strip()))
         self._allow_open(bool(self._source.text().strip()))
         self._look_soon()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, QSize
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QStyle
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -18,7 +19,9 @@ _HANDLE = QSize(120, 24)
 def place(window: QWidget) -> None:
     """Give the window its planned size, or what the screen has of it, in the middle of the first screen."""
     screen = QGuiApplication.primaryScreen().availableGeometry()
-    size = PLANNED.boundedTo(screen.size())
+    # The frame around it is not known before the window is shown; without room for it the status bar is off screen.
+    title = window.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
+    size = PLANNED.boundedTo(screen.size() - QSize(0, title))
     window.resize(size)
     window.move(screen.center() - QRect(QPoint(0, 0), size).center())
 

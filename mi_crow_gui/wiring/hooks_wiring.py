@@ -165,7 +165,7 @@ class HooksWiring(QObject):
     @Slot(object)
     def _on_service_hook_failed(self, failure: HookFailure) -> None:
         where = f"'{failure.site or 'the model'}'"
-        line = f", line {failure.line}" if failure.line else ""
+        line = f" in line {failure.line}" if failure.line else ""
         message = f"The hook at {where} failed{line} and was switched off: {failure.message}"
         log.warning("%s", message, extra={"details": failure.details})
         self._window.status.set_message(message)

@@ -71,7 +71,7 @@ class Incidents(QObject):
         except OSError as error:
             log.warning("No log file: '%s' can't be written (%s).", log_file, error.strerror)
             return
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+        handler.setFormatter(_WithDetails("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
         for name in ("mi_crow_gui", "core_hooks"):
             logging.getLogger(name).addHandler(handler)
         self._file = handler
@@ -88,6 +88,15 @@ class Incidents(QObject):
     def _on_thread_exception(self, arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:
             self._on_exception(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+
+
+class _WithDetails(logging.Formatter):
+    """Writes a record's `details` below its message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        details = getattr(record, "details", "")
+        return f"{text}\n{details.rstrip()}" if details else text
 
 
 class _PanelHandler(logging.Handler):

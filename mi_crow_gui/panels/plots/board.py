@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QInputDialog, QMenu, QTabWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QTabWidget, QWidget
 
 from mi_crow_gui.document.plot_source import BOTH, KNOWN, NEWEST, RUN_A, RUN_B
+from mi_crow_gui.panels.menu_button import MenuButton
 from mi_crow_gui.panels.plots.base import PlotPanel
 from mi_crow_gui.panels.plots.empty_board import EmptyBoard
 from mi_crow_gui.panels.plots.page import FULL, PlotPage
@@ -68,19 +69,16 @@ class PlotBoard(QTabWidget):
         self._pages: dict[str, PlotPage] = {}
         self._next_tab = ""
         self._pinnable = False
-        self._add = QToolButton()
-        # The spaces are room for the arrow that the style draws over the text.
-        self._add.setText("Add plot  ")
+        self._add = MenuButton("Add plot")
         self._add.setObjectName("addPlot")
         self._add.setToolTip("Add a plot to this tab")
-        self._add.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._add.setAutoRaise(True)
         self._add_menu = QMenu(self)
         self._add_menu.aboutToShow.connect(self._on_add_menu_about_to_show)
         self._add.setMenu(self._add_menu)
         self.setCornerWidget(self._add, Qt.Corner.TopRightCorner)
         self.tabBar().setUsesScrollButtons(True)
-        self.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
+        # Names that are cut to a letter tell nothing; those that do not fit are scrolled to.
+        self.tabBar().setElideMode(Qt.TextElideMode.ElideNone)
         self.currentChanged.connect(self._on_self_current_changed)
         self.tabBarDoubleClicked.connect(self.ask_tab_name)
         self._hint = EmptyBoard(self._add_menu, self)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Heights under which the explanation, and then the choices, make room for the map.
 _TALL, _SHORT = 40 * GRID, 34 * GRID
+# What the hint of an empty map needs, the lines above and below it included.
+_HINT = 14 * GRID
 _OUTDATED = "the settings were changed: press {} to compute with them"
 
 
@@ -164,6 +166,8 @@ class ExperimentPanel(PlotPanel):
         above.addWidget(self._header_area)
         above.addWidget(self._means)
         self._column.insertLayout(1, above)
+        # Takes the room that the picture leaves while it is hidden.
+        self._column.addStretch(0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
         super().resizeEvent(event)
@@ -183,7 +187,8 @@ class ExperimentPanel(PlotPanel):
         self._choices.setVisible(folded)
         self._header_area.setVisible(not folded or self._choices.isChecked())
         # Before anything is measured the choices need the room more than the sentence of what they are.
-        shown = not self.is_short or self._drawing is not None or self._refused
+        room = self.height() - self._header_area.sizeHint().height()
+        shown = room >= _HINT or self._drawing is not None or self._refused
         self._stack.setVisible(shown)
         self._foot.setVisible(shown)
 

@@ -9,13 +9,13 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
 
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.menu_button import MenuButton
 from mi_crow_gui.panels.site_label import SiteLabel
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QColor, QPaintEvent
 
-# The spaces are room for the arrow that the style draws over the text.
-_OPTIONS, _OPTIONS_SHORT = "Options  ", "⋯  "
+_OPTIONS, _OPTIONS_SHORT = "Options", "⋯"
 
 
 class Swatch(QWidget):
@@ -48,13 +48,10 @@ class TitleLine(QHBoxLayout):
         self.when = QLabel()
         self.when.setTextFormat(Qt.TextFormat.PlainText)
         self.menu = QMenu(owner)
-        self._options = QToolButton()
-        self._options.setText(_OPTIONS)
+        self._options = MenuButton(_OPTIONS)
         self._options.setAccessibleName("Plot options")
         self._options.setObjectName("plotOptions")
         self._options.setToolTip("Scale, what is shown, export")
-        self._options.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._options.setAutoRaise(True)
         self._options.setMenu(self.menu)
         self.close = QToolButton()
         self.close.setText("×")

@@ -68,6 +68,7 @@ def test_what_cannot_be_opened_is_said_and_the_button_is_off(driver: Driver, qtb
     dialog = opened_dialog(driver)
     assert "config.json" in words_about(driver, qtbot, dialog, str(tmp_path))
     assert not dialog.findChild(QPushButton, "modelOpen").isEnabled()
+    assert f"There is no file or folder {tmp_path}/gone" in words_about(driver, qtbot, dialog, f"{tmp_path}/gone")
     dialog.reject()
 
 
@@ -238,6 +239,9 @@ def test_a_folder_of_gguf_files_offers_them_and_one_that_is_named_has_its_neighb
     assert "LlamaForCausalLM" in words_about(driver, qtbot, dialog, str(folder / "a.F32.gguf"))
     assert [files.itemData(at) for at in range(files.count())] == [f"{folder}/a.F32.gguf", f"{folder}/b.F32.gguf"]
     assert files.currentIndex() == 0
+    # What is typed is what is marked, before anybody has looked.
+    dialog.findChild(QLineEdit, "modelSource").setText(f"{folder}/b.F32.gguf")
+    assert files.currentIndex() == 1
     words_about(driver, qtbot, dialog, "nobody/no-such-model")
     assert not files.isVisible()
     dialog.reject()

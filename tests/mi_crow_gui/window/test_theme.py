@@ -3,15 +3,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QCheckBox, QWidget
 
 from mi_crow_gui.panels.look import contrast
-from mi_crow_gui.window.theme import TEXT_PAIRS, apply_theme, current_mode, is_dark, palette
+from mi_crow_gui.window.theme import TEXT_PAIRS, Mode, apply_theme, current_mode, is_dark, palette
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
 
 Group = QPalette.ColorGroup
 
@@ -40,6 +42,18 @@ def test_a_selected_row_and_the_accent_stand_out_from_what_is_around_them(qapp: 
     for role in (QPalette.ColorRole.Highlight, QPalette.ColorRole.Accent):
         for ground in (QPalette.ColorRole.Base, QPalette.ColorRole.AlternateBase):
             assert contrast(colours.color(role), colours.color(ground)) >= 2.5
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_frame_of_a_check_box_can_be_seen(application: QApplication, qtbot: QtBot, mode: Mode) -> None:
+    apply_theme(application, mode)
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    box = QCheckBox("Batch", holder)
+    holder.show()
+    image = holder.grab().toImage()
+    middle, ground = box.geometry().center().y(), holder.palette().window().color()
+    assert max(contrast(QColor(image.pixel(x, middle)), ground) for x in range(6)) >= 3.0
 
 
 def test_there_is_one_accent_colour_in_each_theme(qapp: QApplication) -> None:
