@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.facts_table import FactsTable
 from mi_crow_gui.panels.look import GRID, bold
 from mi_crow_gui.panels.number_box import NumberBox
@@ -160,7 +161,7 @@ class _Group(QWidget):
 def _box(setting: HookSetting, value: Any) -> QWidget:
     default = setting.default
     if isinstance(default, bool):
-        return QCheckBox()
+        return CheckBox()
     if isinstance(default, str):
         if not setting.choices:
             return QLineEdit()

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QP
 from mi_crow_gui import __version__
 from mi_crow_gui.about import describe
 from mi_crow_gui.panels.look import GRID, bold, fixed_font
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 from mi_crow_gui.window.icons import application_icon
 
 
@@ -44,7 +45,7 @@ class AboutDialog(QDialog):
         versions.setFont(fixed_font())
         versions.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         versions.setMinimumSize(64 * GRID, 26 * GRID)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons = DialogButtons(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)

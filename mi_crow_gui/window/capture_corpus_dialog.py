@@ -14,6 +14,7 @@ from mi_crow_gui.panels.corpus_form import CorpusForm
 from mi_crow_gui.panels.corpus_progress import CorpusProgress
 from mi_crow_gui.panels.facts_table import FactsTable
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 from mi_crow_gui.window.file_choosers import choose_file, choose_folder
 from mi_crow_gui.window.file_drop import FileDrop
 from mi_crow_gui.window.icons import icon
@@ -95,7 +96,7 @@ class CaptureCorpusDialog(QDialog):
         message.setSpacing(GRID)
         message.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
         message.addWidget(self._words, 1)
-        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self._buttons = DialogButtons(QDialogButtonBox.StandardButton.Close)
         self._start = self._buttons.addButton("Start", QDialogButtonBox.ButtonRole.AcceptRole)
         self._start.setObjectName("corpusStart")
         self._start.setDefault(True)

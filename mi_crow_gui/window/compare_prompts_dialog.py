@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QV
 
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.prompt_edit import PromptEdit
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 
 
 class ComparePromptsDialog(QDialog):
@@ -27,7 +28,7 @@ class ComparePromptsDialog(QDialog):
         says.setMinimumWidth(72 * GRID)
         self._a, self._b = _field("comparePromptA", "Prompt A"), _field("comparePromptB", "Prompt B")
         self._a.set_text(first)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        buttons = DialogButtons(QDialogButtonBox.StandardButton.Cancel)
         self._ok = buttons.addButton("Run and compare", QDialogButtonBox.ButtonRole.AcceptRole)
         self._ok.setObjectName("comparePromptsOk")
         self._ok.setDefault(True)

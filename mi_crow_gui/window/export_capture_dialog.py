@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from mi_crow_gui.panels.cell_delegate import CellDelegate
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,7 @@ class ExportCaptureDialog(QDialog):
         self._form.addRow("Tokens", self._which)
         self._form.addRow("From", span)
         self._span = span
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        buttons = DialogButtons(QDialogButtonBox.StandardButton.Cancel)
         self._export = buttons.addButton("&Export…", QDialogButtonBox.ButtonRole.AcceptRole)
         self._export.setObjectName("exportAccept")
         buttons.accepted.connect(self._on_buttons_accepted)

@@ -221,8 +221,11 @@ class MainWindow(DialogWindow):
         """The table of actions, and those that were added."""
         return (*ACTIONS, *self._more_specs)
 
-    def add_actions(self, specs: Sequence[ActionSpec], button: str) -> list[QAction]:
-        """Add further actions of one submenu to the menu bar, the palette, and a drop-down of the tool bar."""
+    def add_actions(self, specs: Sequence[ActionSpec], after: str, button: str = "") -> list[QAction]:
+        """Add further actions of one submenu to the menu bar, behind another action, and to the palette.
+
+        With `button`, the object name of a drop-down of the tool bar, to that too.
+        """
         if not specs:
             return []
         made = build_actions(self, specs)
@@ -230,17 +233,16 @@ class MainWindow(DialogWindow):
         self.addActions(list(made.values()))
         self._more_specs += specs
         top, _, title = specs[0].menu.partition("/")
-        attach = self._toolbar.findChild(QToolButton, "attachDetectorButton")
-        before = self._actions[button]
-        after = self.menus[top].actions()[self.menus[top].actions().index(before) + 1]
+        drop_down = self._toolbar.findChild(QToolButton, button) if button else None
+        entries = self.menus[top].actions()
         submenu = QMenu(title, self.menus[top])
-        submenu.setObjectName(f"{button}Kinds")
+        submenu.setObjectName(f"{after}Kinds")
         submenu.setToolTipsVisible(True)
         submenu.addActions(list(made.values()))
         submenu.aboutToShow.connect(self._draw_all_icons)
-        self.menus[top].insertMenu(after, submenu)
-        if attach is not None:
-            attach.menu().addMenu(submenu)
+        self.menus[top].insertMenu(entries[entries.index(self._actions[after]) + 1], submenu)
+        if drop_down is not None:
+            drop_down.menu().addMenu(submenu)
         return list(made.values())
 
     def latest(self, site: str) -> np.ndarray | None:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from core_hooks.model.reference import ModelReference
 from mi_crow_gui.document.formatting import byte_size
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 from mi_crow_gui.window.file_choosers import choose_file, choose_folder
 from mi_crow_gui.window.file_drop import FileDrop
 from mi_crow_gui.window.model_look_view import ModelLookView
@@ -128,7 +129,7 @@ class OpenModelDialog(QDialog):
             box.currentIndexChanged.connect(self._look_soon)
         FileDrop(self).dropped.connect(self._on_files_dropped)
 
-        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self._buttons = DialogButtons(QDialogButtonBox.StandardButton.Cancel)
         self._open = self._buttons.addButton("Open", QDialogButtonBox.ButtonRole.AcceptRole)
         self._open.setObjectName("modelOpen")
         self._open.setDefault(True)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from mi_crow_gui.panels.look import GRID, fixed_font
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ class PartsDialog(QDialog):
         again.setToolTip("Put back what was found in the model itself")
         again.setAutoDefault(False)
         again.clicked.connect(self._on_again_clicked)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons = DialogButtons(QDialogButtonBox.StandardButton.Close)
         self._apply = buttons.addButton("Apply and check", QDialogButtonBox.ButtonRole.ActionRole)
         self._apply.setObjectName("partsApply")
         self._apply.setDefault(True)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from mi_crow_gui.panels.look import GRID, fixed_font
 from mi_crow_gui.window.actions import ACTIONS, ActionSpec, plain_text
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 
 # Keys that panels understand by themselves, and that no action of the table has.
 PANEL_KEYS = (
@@ -60,7 +61,7 @@ class ShortcutsDialog(QDialog):
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons = DialogButtons(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)

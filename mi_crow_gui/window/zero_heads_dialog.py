@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -16,7 +15,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
+from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.window.dialog_buttons import DialogButtons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +58,10 @@ class ZeroHeadsDialog(QDialog):
         self._list.setWordWrap(True)
         self._list.setTextFormat(Qt.TextFormat.PlainText)
         self._list.setMinimumWidth(50 * GRID)
-        self._run = QCheckBox("Run the prompt afterwards, to see the loss")
+        self._run = CheckBox("Run the prompt afterwards, to see the loss")
         self._run.setObjectName("zeroHeadsRun")
         self._run.setChecked(True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        buttons = DialogButtons(QDialogButtonBox.StandardButton.Cancel)
         self._ok = buttons.addButton("Zero them", QDialogButtonBox.ButtonRole.AcceptRole)
         self._ok.setObjectName("zeroHeadsOk")
         self._ok.setDefault(True)

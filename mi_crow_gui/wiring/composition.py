@@ -158,6 +158,7 @@ class Composition(QObject):
         from mi_crow_gui.wiring.experiments import Experiments
         from mi_crow_gui.wiring.heads_wiring import HeadsWiring
         from mi_crow_gui.wiring.offline import Offline
+        from mi_crow_gui.wiring.plot_actions import PlotActions
         from mi_crow_gui.wiring.plots_wiring import PlotsWiring
         from mi_crow_gui.wiring.scrub_wiring import ScrubWiring
 
@@ -174,6 +175,7 @@ class Composition(QObject):
         self._offline = Offline(parts, self._captures, self._plots, self._analyses, board, registry.kinds)
         self._tokens.add_plots(self._plots)
         self._view.add_plots(board)
+        self._plot_actions = PlotActions(parts.window, self._plots, registry.kinds)
         QTimer.singleShot(0, self, partial(self._get_ready, board, registry))
 
     def _get_ready(self, board: PlotBoard, registry: Registry) -> None:

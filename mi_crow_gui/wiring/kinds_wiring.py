@@ -50,7 +50,7 @@ class KindsWiring(QObject):
                 for one in kinds.unavailable
                 if one.role == role
             ]  # fmt: skip
-            for action in self._window.add_actions(specs, f"attach{role.capitalize()}"):
+            for action in self._window.add_actions(specs, f"attach{role.capitalize()}", "attachDetectorButton"):
                 action.triggered.connect(self._on_attach_triggered)
         self._show()
 

@@ -56,7 +56,7 @@ class PlotsWiring(QObject):
         self._modules: frozenset[str] | None = None
         self._of_prompt: dict[str, tuple[Frame, Frame]] = {}
         board.plotCloseRequested.connect(self._on_board_plot_close_requested)
-        board.plotAddRequested.connect(self._on_board_plot_add_requested)
+        board.plotAddRequested.connect(self.add)
         board.tabRenameRequested.connect(self._on_board_tab_rename_requested)
         board.set_pinnable(True)
         board.plotPinRequested.connect(self._on_board_plot_pin_requested)
@@ -106,6 +106,13 @@ class PlotsWiring(QObject):
             self._parts.store.select_site(sites[0])
         self._refresh()
 
+    @Slot(str)
+    def add(self, kind: str) -> None:
+        """Add a plot of this kind to the tab that is shown, or to one behind it where that is full."""
+        panel = self._board.panel(self._parts.store.add_plot(PlotSpec(kind, tab=self._board.current_tab())))
+        if panel is not None:
+            self._board.bring_forward(panel)
+
     def select_token(self, position: int) -> None:
         """Point at a token in every plot; -1 at none."""
         self._token.select(position)
@@ -120,10 +127,6 @@ class PlotsWiring(QObject):
     @Slot(str)
     def _on_board_plot_close_requested(self, plot_id: str) -> None:
         self._parts.store.remove_plot(plot_id)
-
-    @Slot(str)
-    def _on_board_plot_add_requested(self, kind: str) -> None:
-        self._parts.store.add_plot(PlotSpec(kind, tab=self._board.current_tab()))
 
     @Slot(str, bool)
     def _on_board_plot_pin_requested(self, plot_id: str, pinned: bool) -> None:

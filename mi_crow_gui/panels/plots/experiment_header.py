@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
 
@@ -75,7 +76,7 @@ class ExperimentHeader(QWidget):
 
     def add_switch(self, field: str, label: str, tip: str) -> None:
         """A check box."""
-        box = QCheckBox(label)
+        box = CheckBox(label)
         box.toggled.connect(lambda on: self.changed.emit(field, on))
         self._add(field, "", box, tip, accessible=label)
 

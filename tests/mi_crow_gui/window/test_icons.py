@@ -14,8 +14,8 @@ from mi_crow_gui.window.theme import apply_theme, current_mode
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
-# Signs of states; the others belong to actions.
-STATES = {"close", "error", "warning"}
+# Signs of states, and of the actions that come with the plots; the others belong to the table of actions.
+STATES = {"add-plot", "close", "error", "warning"}
 
 
 def test_every_icon_is_used_and_every_used_icon_is_there() -> None:
