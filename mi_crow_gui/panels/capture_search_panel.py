@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -18,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.example_list import ExampleList
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
@@ -91,10 +91,10 @@ class CaptureSearchPanel(QWidget):
         self._cosine.setAccessibleName("How nearness is measured")
         self._cosine.addItem("by angle (cosine)", "cosine")
         self._cosine.addItem("by length along it", "projection")
-        self._one = CheckBox("One of a text")
+        self._one = QCheckBox("One of a text")
         self._one.setObjectName("searchOneOfText")
         self._one.setChecked(True)
-        self._first = CheckBox("First tokens too")
+        self._first = QCheckBox("First tokens too")
         self._first.setObjectName("searchFirstTokens")
         self._first.setToolTip("The first token of each text has a vector of another size in many models")
         self._search = QPushButton("Search")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
@@ -22,7 +23,6 @@ from PySide6.QtWidgets import (
 from core_hooks.capture.job_settings import JobSettings
 from core_hooks.model.site_pattern import compile_pattern
 from mi_crow_gui.document.formatting import count, elide_middle, plural
-from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.look import GRID
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class CorpusForm(QWidget):
         self._batch.setToolTip("Texts of like length go through the model together, so many tokens at a time")
         self._context = _number("corpusContext", "Context", 0, 1 << 24, 0, 128)
         self._context.setToolTip("Longer texts are cut into windows of so many tokens, each seen alone")
-        self._controllers = CheckBox()
+        self._controllers = QCheckBox()
         self._controllers.setObjectName("corpusControllers")
         self._out = _line("corpusOut", "Folder of the capture", "A new folder, or one with an unfinished capture")
         self._arrange()

@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.facts_table import FactsTable
 from mi_crow_gui.panels.look import GRID, bold
 from mi_crow_gui.panels.number_box import NumberBox
@@ -161,7 +160,7 @@ class _Group(QWidget):
 def _box(setting: HookSetting, value: Any) -> QWidget:
     default = setting.default
     if isinstance(default, bool):
-        return CheckBox()
+        return QCheckBox()
     if isinstance(default, str):
         if not setting.choices:
             return QLineEdit()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
@@ -19,7 +20,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.facts_table import FactsTable
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.progress_row import ProgressRow
@@ -72,7 +72,7 @@ class ProbePanel(QWidget):
             ("mean", "the mean of its tokens"), ("last", "its last token"), ("tokens", "each of its tokens"),
         ):  # fmt: skip
             self._pooling.addItem(words, value)
-        self._first = CheckBox("First tokens too")
+        self._first = QCheckBox("First tokens too")
         self._first.setObjectName("probeFirstTokens")
         self._first.setToolTip("The first token of each text has a vector of another size in many models")
         self._form = QFormLayout()

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
@@ -23,7 +24,6 @@ from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.formatting import count, plural
 from mi_crow_gui.document.prompts import blank_lines, lines_of
 from mi_crow_gui.document.workspace import CHANGE, LOSS, NORM, PROBABILITY
-from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.measure_legend import MeasureLegend
@@ -95,7 +95,7 @@ class PromptPanel(QWidget):
         self._seed = QSpinBox()
         self._seed.setRange(0, _LARGEST)
         self._seed.setMaximumWidth(12 * GRID)
-        self._batch = CheckBox("Batch")
+        self._batch = QCheckBox("Batch")
         self._batch.setObjectName("promptBatch")
         self._batch.setAccessibleName("Batch: one prompt a line")
         self._batch.setToolTip(

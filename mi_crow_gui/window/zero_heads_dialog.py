@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -15,7 +16,6 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.window.dialog_buttons import DialogButtons
 
@@ -58,7 +58,7 @@ class ZeroHeadsDialog(QDialog):
         self._list.setWordWrap(True)
         self._list.setTextFormat(Qt.TextFormat.PlainText)
         self._list.setMinimumWidth(50 * GRID)
-        self._run = CheckBox("Run the prompt afterwards, to see the loss")
+        self._run = QCheckBox("Run the prompt afterwards, to see the loss")
         self._run.setObjectName("zeroHeadsRun")
         self._run.setChecked(True)
         buttons = DialogButtons(QDialogButtonBox.StandardButton.Cancel)

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mi_crow_gui.panels.check_box import CheckBox
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
 
@@ -76,7 +75,7 @@ class ExperimentHeader(QWidget):
 
     def add_switch(self, field: str, label: str, tip: str) -> None:
         """A check box."""
-        box = CheckBox(label)
+        box = QCheckBox(label)
         box.toggled.connect(lambda on: self.changed.emit(field, on))
         self._add(field, "", box, tip, accessible=label)
 
