@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = dict(os.environ, QT_QPA_PLATFORM="offscreen", HOME=str(folder))
-    command = [sys.executable, "-m", "mi_crow_gui.app", *arguments]
+    command = [sys.executable, "-m", "mi_crow_gui", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=110)
 
 
