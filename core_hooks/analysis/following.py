@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.detector import Detector
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
     from core_hooks.model.anatomy import Anatomy
 
 
+class Forward(NamedTuple):
+    """What one forward left; `fed` tokens of the sequence were fed until its end."""
+
+    fed: int
+    stream: list[torch.Tensor] | None
+    weights: dict[int, torch.Tensor]
+
+
 class Following:
-    """Hooks that keep what the newest forward gave; a context manager, and ``close()`` takes them off.
+    """Hooks that keep what forwards gave until it is taken; a context manager, and ``close()`` takes them off.
 
     They see what controllers made of it, and change nothing. One that fails switches itself off.
 
@@ -31,15 +39,28 @@ class Following:
         Whether the residual stream is kept: what the first block is given and what each block returns.
     attention
         Indices of the blocks whose attention weights are kept; the model must compute them (see `eager_attention`).
+    row, rows
+        Which sequence of a batch of so many is kept. Shorter ones are padded on the left.
     """
 
-    def __init__(self, model: nn.Module, anatomy: Anatomy, *, stream: bool, attention: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        anatomy: Anatomy,
+        *,
+        stream: bool,
+        attention: Sequence[int] = (),
+        row: int = 0,
+        rows: int = 1,
+    ) -> None:
+        self._batch = _Batch(row, rows)
+        self._fed: dict[int, int] = {}
         self._stream: list[_Keeper] = []
-        self._weights = {block: _WeightKeeper() for block in attention}
+        self._weights = {block: _WeightKeeper(self._batch) for block in attention}
         sites: dict[str, list[Detector]] = {}
         if stream and anatomy.blocks:
-            first = _Keeper(HookType.PRE_FORWARD)
-            self._stream = [first, *(_Keeper(HookType.FORWARD) for _ in anatomy.blocks)]
+            first = _Keeper(HookType.PRE_FORWARD, self._batch)
+            self._stream = [first, *(_Keeper(HookType.FORWARD, self._batch) for _ in anatomy.blocks)]
             for block, keeper in zip(anatomy.blocks, self._stream[1:], strict=True):
                 sites[block.path] = [keeper]
             sites[anatomy.blocks[0].path].insert(0, first)
@@ -60,23 +81,46 @@ class Following:
             attachment.close()
         self._stream, self._weights = [], {}
 
-    def stream(self) -> list[torch.Tensor] | None:
-        """Take what each place of the stream held in the newest forward, ``[tokens, channels]`` each.
+    def ended(self, fed: int | None) -> None:
+        """A forward has ended, after which so many tokens of the sequence were fed; None if it was fed padding."""
+        if fed is not None:
+            self._fed[self._batch.forward] = fed
+        self._batch.forward += 1
 
-        None when the blocks do not hand on one stream of a single sequence, or no forward came since.
+    def take(self) -> list[Forward]:
+        """Take what each forward left since the last time, the oldest first.
+
+        The stream, ``[tokens, channels]`` for each place, is None where the blocks do not hand on one of the sequences
+        alone. Weights are ``[heads, new tokens, tokens]`` by block.
         """
-        taken = [keeper.take() for keeper in self._stream]
-        kept = [tensor for tensor in taken if tensor is not None]
-        if not kept or len(kept) != len(taken) or any(tensor.shape != kept[0].shape for tensor in kept):
-            return None
-        if kept[0].dim() != 3 or kept[0].shape[0] != 1:
-            return None
-        return [tensor[0] for tensor in kept]
+        fed, self._fed = self._fed, {}
+        streams = [keeper.take() for keeper in self._stream]
+        weights = {block: keeper.take() for block, keeper in self._weights.items()}
+        return [
+            Forward(
+                count,
+                _stream([kept.get(forward) for kept in streams], count),
+                # Of padding, which comes first, nothing is told.
+                {block: kept[forward][:, -count:, -count:] for block, kept in weights.items() if forward in kept},
+            )
+            for forward, count in fed.items()
+        ]
 
-    def weights(self) -> dict[int, torch.Tensor]:
-        """Take the attention of the newest forward by block: ``[heads, new tokens, tokens]``."""
-        taken = {block: keeper.take() for block, keeper in self._weights.items()}
-        return {block: tensor[0] for block, tensor in taken.items() if tensor is not None and tensor.shape[0] == 1}
+
+def _stream(kept: list[torch.Tensor | None], fed: int) -> list[torch.Tensor] | None:
+    found = [tensor for tensor in kept if tensor is not None]
+    if not found or len(found) != len(kept) or any(tensor.shape != found[0].shape for tensor in found):
+        return None
+    return [tensor[-fed:] for tensor in found]
+
+
+class _Batch:
+    """Which sequence of how many is kept, and the number of the forward that goes on."""
+
+    __slots__ = ("forward", "row", "rows")
+
+    def __init__(self, row: int, rows: int) -> None:
+        self.row, self.rows, self.forward = row, rows, 0
 
 
 class _Keeper(Detector):
@@ -84,21 +128,22 @@ class _Keeper(Detector):
 
     reported: ClassVar[bool] = False
 
-    def __init__(self, hook_type: HookType) -> None:
+    def __init__(self, hook_type: HookType, batch: _Batch) -> None:
         super().__init__(hook_type=hook_type, stage="after")
         self.errors = "disable"
-        self._kept: torch.Tensor | None = None
+        self._batch = batch
+        self._before = hook_type is HookType.PRE_FORWARD
+        self._kept: dict[int, torch.Tensor] = {}
 
     def process_activations(self, module: nn.Module, input: Any, output: Any) -> None:
-        if self.hook_type is HookType.PRE_FORWARD:
-            found = extract_tensor_from_input(input)
-        else:
-            found = extract_tensor_from_output(output)
-        # A later block may write into it.
-        self._kept = None if found is None else found.detach().clone()
+        found = extract_tensor_from_input(input) if self._before else extract_tensor_from_output(output)
+        batch = self._batch
+        if found is not None and found.dim() == 3 and found.shape[0] == batch.rows:
+            # A later block may write into it.
+            self._kept[batch.forward] = found[batch.row].detach().clone()
 
-    def take(self) -> torch.Tensor | None:
-        kept, self._kept = self._kept, None
+    def take(self) -> dict[int, torch.Tensor]:
+        kept, self._kept = self._kept, {}
         return kept
 
 
@@ -107,23 +152,25 @@ class _WeightKeeper(Detector):
 
     reported: ClassVar[bool] = False
 
-    def __init__(self) -> None:
+    def __init__(self, batch: _Batch) -> None:
         super().__init__(stage="after")
         self.errors = "disable"
-        self._kept: torch.Tensor | None = None
+        self._batch = batch
+        self._kept: dict[int, torch.Tensor] = {}
 
     def process_activations(self, module: nn.Module, input: Any, output: Any) -> None:
         mixed = extract_tensor_from_output(output)
-        self._kept = None
         if mixed is None or mixed.dim() != 3:
             return
-        new = mixed.shape[1]
+        batch, new = self._batch, mixed.shape[1]
         for path in find_all(output):
             found = follow(output, path)
             # Keys and values that are handed on have four dimensions too, but a channel axis last.
-            if found.dim() == 4 and found.shape[2] == new and (new == 1 or found.shape[3] == new):
-                self._kept = found.detach().clone()
+            if found.dim() != 4 or found.shape[0] != batch.rows or found.shape[2] != new:
+                continue
+            if new == 1 or found.shape[3] == new:
+                self._kept[batch.forward] = found[batch.row].detach().clone()
 
-    def take(self) -> torch.Tensor | None:
-        kept, self._kept = self._kept, None
+    def take(self) -> dict[int, torch.Tensor]:
+        kept, self._kept = self._kept, {}
         return kept

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core_hooks.capture.mailbox import Mailbox
+    from mi_crow_gui.engine.live_share import LiveShare
     from mi_crow_gui.engine.messages import CaptureUpdate, HookReport
 
 
@@ -26,12 +27,12 @@ class Arrivals(QObject):
     framesArrived = Signal(object)
     hookStates = Signal(object)
 
-    def __init__(self, mailbox: Mailbox[str, object], parent: QObject) -> None:
+    def __init__(self, mailbox: Mailbox[str, object], share: LiveShare, parent: QObject) -> None:
         super().__init__(parent)
         self._run = 0
         self._newest_report = 0
         self._newest = NewestFrames()
-        self._feed = Feed(mailbox, self)
+        self._feed = Feed(mailbox, share, self)
         self._feed.arrived.connect(self._on_feed_arrived)
 
     def begin(self, run: int) -> None:

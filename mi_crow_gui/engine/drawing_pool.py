@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from mi_crow_gui.engine.messages import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mi_crow_gui.engine.live_share import LiveShare
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +39,10 @@ class _DrawingThread(QThread):
     prepared = Signal(str, object)
     unprepared = Signal(str, object)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, share: LiveShare | None, parent: QObject) -> None:
         super().__init__(parent)
         self.setObjectName("drawing")
+        self._share = share
         self._condition = threading.Condition()
         self._wishes: dict[str, DrawingWish] = {}
         self._ending = False
@@ -62,6 +66,7 @@ class _DrawingThread(QThread):
 
     def run(self) -> None:
         while (wish := self._next()) is not None:
+            began = time.thread_time()
             try:
                 drawing = wish.prepare(wish.frame, wish.settings)
             except Exception as error:  # noqa: BLE001 - a plugin's prepare may raise anything; the plot says so
@@ -69,6 +74,8 @@ class _DrawingThread(QThread):
                 self.unprepared.emit(wish.plot_id, Failure("plot", message, traceback.format_exc()))
             else:
                 self.prepared.emit(wish.plot_id, drawing)
+            if self._share is not None:
+                self._share.drew(time.thread_time() - began)
 
     def _next(self) -> DrawingWish | None:
         with self._condition:
@@ -92,19 +99,19 @@ class DrawingPool(QObject):
     """The GUI thread's side: ask for drawings, receive them by signal, one at a beat.
 
     A window repaints everything that changed in one go: drawings that arrive together would be painted together,
-    and the wait for all of them would be felt.
+    and the wait for all of them would be felt. `share` is told what preparing costs.
     """
 
     drawn = Signal(str, object)
     failed = Signal(str, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, share: LiveShare | None = None) -> None:
         super().__init__(parent)
         self._ready: dict[str, object] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(_BEAT_MS)
         self._timer.timeout.connect(self._on_timer_timeout)
-        self._thread = _DrawingThread(self)
+        self._thread = _DrawingThread(share, self)
         self._thread.prepared.connect(self._on_thread_prepared)
         self._thread.unprepared.connect(self._on_thread_unprepared)
         self._thread.start()

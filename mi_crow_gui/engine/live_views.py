@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,24 +15,26 @@ from core_hooks.analysis.following import Following
 from core_hooks.model.errors import ModelError
 from mi_crow_gui.engine.analyses import anatomy_of, word_id
 from mi_crow_gui.engine.live_pieces import AT_ONCE, LiveAttention, LiveLens, LiveNorms
-from mi_crow_gui.engine.messages import LIVE
+from mi_crow_gui.engine.messages import LIVE, LiveContents, LookedAt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from core_hooks.capture.mailbox import Mailbox
     from core_hooks.model.opened import OpenedModel
+    from core_hooks.model.tokens import TokenSequence, TokenStep
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.live_pieces import LivePiece
+    from mi_crow_gui.engine.live_share import LiveShare
     from mi_crow_gui.engine.messages import Followed, RunInfo
 
 log = logging.getLogger(__name__)
 
 LENS, ATTENTION, NORMS = "logit_lens", "attention", "residual_norms"
 # Of the time of a generation, what goes into reading words and what into pictures; and what is granted at its
-# beginning, in seconds. What is left of a tenth is for the hooks.
-_READING, _SHOWING, _CREDIT = 0.03, 0.02, 0.003
-_PAUSE = 0.048  # seconds between two pictures
+# beginning, in seconds.
+_READING, _SHOWING, _CREDIT = 0.015, 0.015, 0.003
+_PAUSE = 0.048  # seconds after which what the hooks kept is taken in
 _LARGEST = 1 << 27  # bytes of attention of a block that are kept while a run goes on
 
 
@@ -44,9 +47,11 @@ class LiveViews:
     Parameters
     ----------
     looked_at
-        Gives the analyses that can be seen, by name and parameters; asked before every forward.
+        Gives the analyses that can be seen, and the prompt of a batch they are about; asked before every forward.
     attachments
         The user's hooks, which look away while the model is run to learn its parts.
+    share
+        Says when somebody wants to see the newest step.
     """
 
     def __init__(
@@ -54,37 +59,35 @@ class LiveViews:
         opened: OpenedModel,
         info: RunInfo,
         mailbox: Mailbox[str, object],
-        looked_at: Callable[[], frozenset[Followed]],
+        looked_at: Callable[[], LookedAt],
         attachments: Attachments,
+        share: LiveShare,
     ) -> None:
         self._opened, self._info, self._mailbox, self._looked_at = opened, info, mailbox, looked_at
-        self._attachments = attachments
-        self._wishes: frozenset[Followed] = frozenset()
+        self._attachments, self._share = attachments, share
+        self._wishes = LookedAt()
         self._pieces: dict[Followed, LivePiece] = {}
         self._following: Following | None = None
-        # Of the forwards since the views were last given anything, the oldest first.
-        self._streams: list[list[torch.Tensor]] = []
-        self._weights: list[tuple[int, dict[int, torch.Tensor]]] = []
         self._switch = ExitStack()
         self._eager = False
         self._broken = False
         self.switched_from = ""
-        self._began = self._shown_at = self._taken_in_at = time.perf_counter()
+        self._began = self._taken_in_at = time.perf_counter()
         self._read_for, self._showed_for = 0.0, 0.0
         self._amount = 1
 
     def __enter__(self) -> LiveViews:
-        self._guarded(self._take_wishes, len(self._info.tokens))
+        self._guarded(self._take_wishes, self._info.prompts)
         self._began = time.perf_counter()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._let_go()
 
-    def forwarded(self, texts: tuple[str, ...]) -> None:
-        """A forward has ended, after which the tokens with these texts were fed."""
-        self._guarded(self._look, texts)
-        self._guarded(self._take_wishes, len(texts) + 1)
+    def forwarded(self, rows: Sequence[TokenSequence], steps: Sequence[TokenStep | None]) -> None:
+        """A forward has ended, after which these were fed; of a prompt without a step that was padding."""
+        self._guarded(self._look, rows, steps)
+        self._guarded(self._take_wishes, rows)
 
     def _guarded(self, act: Callable[..., None], *given: object) -> None:
         if self._broken:
@@ -103,13 +106,16 @@ class LiveViews:
         self._switch.close()
         self._eager = False
 
-    def _take_wishes(self, tokens: int) -> None:
-        wishes = self._looked_at()
-        if wishes == self._wishes:
+    def _take_wishes(self, rows: Sequence[TokenSequence]) -> None:
+        looked_at = self._looked_at()
+        looked_at = replace(looked_at, prompt=max(0, min(looked_at.prompt, len(rows) - 1)))
+        if looked_at == self._wishes:
             return
-        if self._weights:
-            self._take_in(self._weights[-1][0])
-        self._wishes = wishes
+        self._take_in()
+        if looked_at.prompt != self._wishes.prompt:
+            # Of another prompt nothing was kept: it is followed from here on.
+            self._pieces = {}
+        self._wishes, wishes = looked_at, looked_at.views
         if self._following is not None:
             self._following.close()
             self._following = None
@@ -119,7 +125,7 @@ class LiveViews:
                 anatomy_of(self._opened)
         kept, self._pieces = self._pieces, {}
         for wish in wishes:
-            piece = kept.get(wish) or self._piece(wish, tokens)
+            piece = kept.get(wish) or self._piece(wish, len(rows[looked_at.prompt]) + 1)
             if piece is not None:
                 self._pieces[wish] = piece
         blocks = {self._block(wish) for wish, piece in self._pieces.items() if isinstance(piece, LiveAttention)}
@@ -129,7 +135,14 @@ class LiveViews:
         stream = any(not isinstance(piece, LiveAttention) for piece in self._pieces.values())
         if self._pieces:
             anatomy = anatomy_of(self._opened)
-            self._following = Following(self._opened.model, anatomy, stream=stream, attention=sorted(blocks))
+            self._following = Following(
+                self._opened.model,
+                anatomy,
+                stream=stream,
+                attention=sorted(blocks),
+                row=looked_at.prompt,
+                rows=len(rows),
+            )
 
     def _piece(self, wish: Followed, tokens: int) -> LivePiece | None:
         """What follows a view; None where it can't be followed: it is computed when the run has ended, or says why."""
@@ -164,41 +177,48 @@ class LiveViews:
             self.switched_from = self._switch.enter_context(eager_attention(self._opened)) or self.switched_from
             self._eager = True
 
-    def _look(self, texts: tuple[str, ...]) -> None:
+    def _look(self, rows: Sequence[TokenSequence], steps: Sequence[TokenStep | None]) -> None:
         if self._following is None:
             return
-        fed = len(texts)
-        stream = self._following.stream()
-        if stream is not None and len(stream[0]) <= fed:
-            if len(stream[0]) == fed:
-                # A model that remembers nothing goes over all tokens again.
-                self._streams.clear()
-            self._streams.append(stream)
-        else:
-            # What follows a gap would be taken for what is missing.
-            self._streams.clear()
-        self._weights.append((fed, self._following.weights()))
-        # For a small model what is done at every token would be felt: several are taken in together.
-        if time.perf_counter() - self._taken_in_at < _PAUSE:
+        prompt = self._wishes.prompt
+        texts = rows[prompt].texts
+        if steps[prompt] is None:
+            self._following.ended(None)
             return
-        self._take_in(fed)
+        self._following.ended(len(texts))
+        # For a small model what is done at every token would be felt: several are taken in together.
+        if not self._share.wanted and time.perf_counter() - self._taken_in_at < _PAUSE:
+            return
+        self._take_in()
         self._read()
         self._show(texts)
 
-    def _take_in(self, fed: int) -> None:
+    def _take_in(self) -> None:
         """Hand what was left since the last time to the views."""
-        streams, self._streams = self._streams, []
-        weights, self._weights = self._weights, []
+        forwards = self._following.take() if self._following is not None else []
+        streams: list[list[torch.Tensor]] = []
+        first = end = 0
+        for forward in forwards:
+            stream, new = forward.stream, len(forward.stream[0]) if forward.stream else 0
+            if stream is None or new > forward.fed:
+                # What follows a gap would be taken for what is missing.
+                streams.clear()
+                continue
+            if not streams or new == forward.fed or forward.fed - new != end:
+                # A model that remembers nothing goes over all tokens again.
+                streams.clear()
+                first = forward.fed - new
+            streams.append(stream)
+            end = forward.fed
         if streams:
             whole = torch.stack([torch.cat(parts) for parts in zip(*streams, strict=True)])
             for piece in self._pieces.values():
                 if isinstance(piece, LiveNorms | LiveLens):
-                    piece.add(whole, fed - whole.shape[1])
-        for after, found in weights:
+                    piece.add(whole, first)
+        for forward in forwards:
             for wish, piece in self._pieces.items():
-                rows = found.get(self._block(wish)) if isinstance(piece, LiveAttention) else None
-                if isinstance(piece, LiveAttention) and rows is not None and rows.shape[2] <= after:
-                    piece.add(rows, after)
+                if isinstance(piece, LiveAttention) and self._block(wish) in forward.weights:
+                    piece.add(forward.weights[self._block(wish)], forward.fed)
         self._taken_in_at = time.perf_counter()
 
     def _granted(self, share: float) -> float:
@@ -218,10 +238,10 @@ class LiveViews:
 
     def _show(self, texts: tuple[str, ...]) -> None:
         now = time.perf_counter()
-        if now - self._shown_at < _PAUSE or self._showed_for >= self._granted(_SHOWING):
+        if not self._share.wanted or self._showed_for >= self._granted(_SHOWING):
             return
-        self._shown_at = now
-        step = self._info.continued + len(texts) - len(self._info.tokens)
+        self._share.wanted = False
+        step = self._info.continued + len(texts) - len(self._info.prompts[self._wishes.prompt])
         contents = {wish: piece.content(self._info.number, texts, step) for wish, piece in self._pieces.items()}
-        self._mailbox.put(LIVE, (self._info.number, contents))
+        self._mailbox.put(LIVE, (self._info.number, LiveContents(self._wishes.prompt, contents)))
         self._showed_for += time.perf_counter() - now

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from core_hooks.capture.record import CaptureRecord
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from core_hooks.model.tokens import Candidate, GenerationSettings, TokenSequence, TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.foreign_code import ForeignCode
+    from mi_crow_gui.plotdata.analysis import Analysis
     from mi_crow_gui.plotdata.frame import Frame
 
 RunKind = Literal["run", "generate", "step"]
@@ -28,6 +31,22 @@ LIVE = "/live"
 
 # An analysis that somebody looks at: its name in `mi_crow_gui.engine.analyses`, and its parameters.
 Followed = tuple[str, tuple[tuple[str, object], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """The analyses that can be seen, and which prompt of a batch they are about."""
+
+    views: frozenset[Followed] = frozenset()
+    prompt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveContents:
+    """What there is of a run that goes on for the analyses that can be seen, of one of its prompts."""
+
+    prompt: int
+    contents: Mapping[Followed, Analysis]
 
 
 @dataclass(frozen=True, slots=True)

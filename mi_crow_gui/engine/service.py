@@ -11,6 +11,7 @@ from core_hooks.capture.mailbox import Mailbox
 from mi_crow_gui.engine.archive import RunArchive
 from mi_crow_gui.engine.arrivals import Arrivals
 from mi_crow_gui.engine.interrupt import UserCodeGuard
+from mi_crow_gui.engine.live_share import LiveShare
 from mi_crow_gui.engine.lookout import Lookout
 from mi_crow_gui.engine.messages import Failure, RunRequest, StateName
 from mi_crow_gui.engine.patience import Patience
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.archive import KeptRun, Pin
     from mi_crow_gui.engine.messages import (
         CaptureUpdate,
-        Followed,
         HookFailure,
+        LookedAt,
         OpenedModel,
         RunInfo,
         RunKind,
@@ -86,9 +87,10 @@ class ModelService(QObject):
         mailbox: Mailbox[str, object] = Mailbox()
         self._guard = UserCodeGuard()
         self._archive = RunArchive()
-        self._worker = ModelWorker(mailbox, self._guard, self._archive)
+        self.share = LiveShare()
+        self._worker = ModelWorker(mailbox, self._guard, self._archive, self.share)
         self.lookout = Lookout(self._worker.scout, self)
-        self._arrivals = Arrivals(mailbox, self)
+        self._arrivals = Arrivals(mailbox, self.share, self)
         self._patience = Patience(self._guard, self)
         self._patience.lost.connect(self.stopDelayed)
         self._thread = QThread(self)
@@ -229,9 +231,9 @@ class ModelService(QObject):
         self._taskWanted.emit(task)
         return True
 
-    def follow(self, views: Collection[Followed]) -> None:
+    def follow(self, looked_at: LookedAt) -> None:
         """These analyses can be seen: a generation shows them as it goes on (`liveArrived`), at little cost to it."""
-        self._worker.followed = frozenset(views)
+        self._worker.followed = looked_at
 
     def stop(self) -> None:
         """Cancel the opening or the run; a controller that does not return is interrupted a moment later."""

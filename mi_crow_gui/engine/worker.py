@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from mi_crow_gui.engine.messages import Failure, OpenedModel, RunOutcome, RunRequest
+from mi_crow_gui.engine.messages import Failure, LookedAt, OpenedModel, RunOutcome, RunRequest
 from mi_crow_gui.engine.scout import Scout
 from mi_crow_gui.engine.tasks import TaskDesk, TaskProgress, TaskResult
 from mi_crow_gui.engine.warm_up import warm_up
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.archive import RunArchive
     from mi_crow_gui.engine.attachments import Attachments
     from mi_crow_gui.engine.interrupt import UserCodeGuard
+    from mi_crow_gui.engine.live_share import LiveShare
     from mi_crow_gui.engine.measures import Measures
-    from mi_crow_gui.engine.messages import Followed
     from mi_crow_gui.engine.recording import Recording
     from mi_crow_gui.engine.tasks import ModelTask
 
@@ -61,15 +61,17 @@ class ModelWorker(QObject):
     taskProgressed = Signal(object)
     taskEnded = Signal(object)
 
-    def __init__(self, mailbox: Mailbox[str, object], guard: UserCodeGuard, archive: RunArchive) -> None:
+    def __init__(
+        self, mailbox: Mailbox[str, object], guard: UserCodeGuard, archive: RunArchive, share: LiveShare
+    ) -> None:
         super().__init__()
         self.cancel = threading.Event()
         self.archive = archive
         self.scout = Scout(self)
         # Set by the GUI thread: the analyses that can be seen.
-        self.followed: frozenset[Followed] = frozenset()
+        self.followed = LookedAt()
         self._mailbox = mailbox
-        self._guard = guard
+        self._guard, self._share = guard, share
         self._model: CoreModel | None = None
         self._attachments: Attachments | None = None
         self._recording: Recording | None = None
@@ -270,8 +272,11 @@ class ModelWorker(QObject):
             ran = [(prompt, (), prompt.stopped or "done") for prompt in prompts]
             return recording.outcome(ran, time.perf_counter() - started, attachments.states())
 
+        ran_before = time.thread_time()
+
         def on_step(steps: Sequence[TokenStep | None]) -> None:
-            live.forwarded(recording.tokens.texts)
+            self._share.waited(time.perf_counter() - started - (time.thread_time() - ran_before))
+            live.forwarded(recording.rows, steps)
             recording.note_hooks(self._apply_pending())
             recording.controlled = attachments.controlled()
             recording.add_steps(steps)
@@ -280,11 +285,10 @@ class ModelWorker(QObject):
             attachments.set_step(number, rows, info.width, recording.ended)
             recording.publish_report(attachments.report())
 
-        def looked_at() -> frozenset[Followed]:
-            # An analysis is of one prompt: those of a batch are computed when it has ended.
-            return self.followed if request.kind == "generate" and not info.rows else frozenset()
+        def looked_at() -> LookedAt:
+            return self.followed if request.kind == "generate" else LookedAt()
 
-        with LiveViews(self._model, info, self._mailbox, looked_at, attachments) as live:
+        with LiveViews(self._model, info, self._mailbox, looked_at, attachments, self._share) as live:
             generated = generate_batch(
                 self._model,
                 info.prompts,

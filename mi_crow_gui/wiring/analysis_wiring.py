@@ -12,6 +12,7 @@ from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.plot_source import NEWEST
 from mi_crow_gui.engine.analysis_request import AnalysisRequest
 from mi_crow_gui.engine.drawing_pool import DrawingWish
+from mi_crow_gui.engine.messages import LookedAt
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.plotdata.analysis import Analysis
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
     from core_hooks.model.tokens import TokenSequence, TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
-    from mi_crow_gui.engine.messages import RunInfo, RunOutcome
+    from mi_crow_gui.engine.messages import Followed, LiveContents, RunInfo, RunOutcome
     from mi_crow_gui.engine.tasks import TaskProgress, TaskResult
-    from mi_crow_gui.panels.plots.analysis_panel import Parameters
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
     from mi_crow_gui.wiring.parts import Parts
@@ -42,11 +42,13 @@ class AnalysisWiring(QObject):
         self._parts, self._board, self._kinds = parts, board, kinds
         self._run = self._going = self._continued = 0
         self._tokens: TokenSequence | None = None
+        self._info: RunInfo | None = None
         self._outcome: RunOutcome | None = None
         # Tokens of the run that were not generated, and the step that is shown of it; None: the newest.
         self._given = 0
         self._step: int | None = None
-        self._live: dict[tuple[str, Parameters], Analysis] = {}
+        self._prompts = 1
+        self._live: Mapping[Followed, Analysis] = {}
         self._results: dict[AnalysisRequest, TaskResult] = {}
         # With which controllers what needs no run was computed.
         self._acted: dict[AnalysisRequest, tuple[HookSpec, ...]] = {}
@@ -87,8 +89,8 @@ class AnalysisWiring(QObject):
     def _on_service_run_started(self, info: RunInfo) -> None:
         self._run, self._tokens = 0, None
         self._going, self._continued = info.number, info.continued
-        self._outcome = None
-        self._given = len(info.of_prompt(self._selected(len(info.prompts))).tokens) - info.continued
+        self._outcome, self._info, self._prompts = None, info, len(info.prompts)
+        self._take_prompt()
         self._live = {}
         kept = {0, *self._pinned_runs()}
         self._results = {request: result for request, result in self._results.items() if request.run in kept}
@@ -101,7 +103,7 @@ class AnalysisWiring(QObject):
 
     @Slot(object)
     def _on_service_prompt_steps_arrived(self, of_prompts: tuple[tuple[TokenStep, ...], ...]) -> None:
-        steps = of_prompts[self._selected(len(of_prompts))]
+        steps = of_prompts[self._selected()]
         if not steps:
             return
         for panel in self._panels():
@@ -110,10 +112,11 @@ class AnalysisWiring(QObject):
             panel.show_chosen(self._going, self._continued + len(steps) - 1, steps[-1])
 
     @Slot(object)
-    def _on_service_live_arrived(self, live: dict[tuple[str, Parameters], Analysis]) -> None:
+    def _on_service_live_arrived(self, live: LiveContents) -> None:
         """What was seen of the run so far by those plots that can be."""
-        self._live = live
-        self._refresh()
+        if live.prompt == self._selected():
+            self._live = live.contents
+            self._refresh()
 
     def show_step(self, step: int | None) -> None:
         """Show what there was at a step of the newest run; None follows the newest again."""
@@ -125,25 +128,37 @@ class AnalysisWiring(QObject):
     def _on_service_run_finished(self, outcome: RunOutcome) -> None:
         self._run, self._awake = outcome.info.number, True
         self._live = {}
-        self._outcome = outcome
+        self._outcome, self._prompts = outcome, len(outcome.prompts)
         self._take_prompt()
         self._refresh()
 
     def _take_prompt(self) -> None:
         """Be about the selected prompt of the batch, alone and without padding."""
         if self._outcome is None:
+            if self._info is not None:
+                self._given = len(self._info.prompts[self._selected()]) - self._continued
             return
-        one = self._outcome.of_prompt(self._parts.store.workspace.selected_prompt)
+        one = self._outcome.of_prompt(self._selected())
         self._given = len(one.info.tokens) - one.info.continued
         self._tokens = one.info.tokens.followed_by(one.generated)
 
-    def _selected(self, prompts: int) -> int:
-        return max(0, min(self._parts.store.workspace.selected_prompt, prompts - 1))
+    def _selected(self) -> int:
+        return max(0, min(self._parts.store.workspace.selected_prompt, self._prompts - 1))
+
+    def _take_other_prompt(self) -> None:
+        """What is shown of a run that goes on is of another prompt now."""
+        self._take_prompt()
+        if self._live:
+            self._live = {}
+            for panel in self._panels():
+                if panel.of_run() and self._source_of(panel) == NEWEST and panel.drawing is not None:
+                    self._shown.pop(panel.plot_id, None)
+                    panel.mark_stale(f"prompt {self._selected() + 1} is on its way")
 
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
         self._run, self._tokens, self._awake = 0, None, False
-        self._outcome = None
+        self._outcome = self._info = None
         self._live = {}
         self._results.clear()
         self._shown.clear()
@@ -159,7 +174,7 @@ class AnalysisWiring(QObject):
         if topic == "plots":
             self._forget_unwanted()
         if topic == "selected_prompt":
-            self._take_prompt()
+            self._take_other_prompt()
         if topic in ("plots", "hooks", "selected_prompt"):
             self._refresh()
 
@@ -195,7 +210,7 @@ class AnalysisWiring(QObject):
         if kept is None and self._step is not None and not panel.divisible():
             end = self._given + self._step
             tokens = type(tokens)(tokens.ids[:end], tokens.texts[:end], tokens.special[:end])
-        prompt = self._selected(len(self._outcome.prompts)) if kept is None and self._outcome is not None else 0
+        prompt = self._selected() if kept is None else 0
         return [AnalysisRequest(name, run, tokens, panel.parameters(), prompt)] + [
             AnalysisRequest(other, run, tokens, parameters, prompt) for other, parameters in panel.further()
         ]
@@ -205,7 +220,7 @@ class AnalysisWiring(QObject):
         panels = self._panels()
         following = [panel for panel in panels if panel.of_run() and self._source_of(panel) == NEWEST]
         followed = [(self._kinds[panel.kind].analysis, panel.parameters()) for panel in following]
-        self._parts.service.follow(followed)
+        self._parts.service.follow(LookedAt(frozenset(followed), self._parts.store.workspace.selected_prompt))
         for panel in panels:
             live = (
                 self._live.get((self._kinds[panel.kind].analysis, panel.parameters())) if panel in following else None
@@ -327,11 +342,11 @@ class AnalysisWiring(QObject):
         current = drawing.frame.live or drawing.step == shown.step
         # Prompts of a batch are of one run; the drawing of the one before may come late.
         texts = drawing.content.tokens
-        current = current and (drawing.frame.live or texts == shown.content.tokens[: len(texts)])
+        common = min(len(texts), len(shown.content.tokens)) if drawing.frame.live else len(texts)
+        current = current and texts[:common] == shown.content.tokens[:common]
         if drawing.run == shown.content.run and drawing.frame.live == shown.content.live and current:
-            of_batch = panel.of_run() and self._source_of(panel) == NEWEST and self._outcome is not None
-            prompts = len(self._outcome.prompts) if of_batch and self._outcome is not None else 1
-            panel.set_prompt(self._selected(prompts), prompts)
+            of_batch = panel.of_run() and self._source_of(panel) == NEWEST
+            panel.set_prompt(self._selected() if of_batch else 0, self._prompts if of_batch else 1)
             panel.show_drawing(drawing)
             self._say_outdated(panel)
 

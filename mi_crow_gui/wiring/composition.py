@@ -79,7 +79,8 @@ class Composition(QObject):
         service = ModelService(self)
         store = DocumentStore(self)
         store.load(Workspace(plots=tuple(PlotSpec(kind) for kind in DEFAULT_PLOTS)))
-        parts = Parts(window, store, service, Jobs(self), LongJobs(self), DrawingPool(self), settings, arguments)
+        drawings = DrawingPool(self, service.share)
+        parts = Parts(window, store, service, Jobs(self), LongJobs(self), drawings, settings, arguments)
         self._parts = parts
         window.service = service
         self._model = ModelWiring(parts)

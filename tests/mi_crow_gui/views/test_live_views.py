@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from PySide6.QtWidgets import QSlider, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QSlider, QSpinBox
 
 from mi_crow_gui.engine import live_views
+from mi_crow_gui.engine.live_share import LiveShare
+from mi_crow_gui.engine.messages import LookedAt
 from mi_crow_gui.panels.plots.candidate_bars import CandidateBars
 from mi_crow_gui.plotdata.head_map import SCORES, TEXT
 
 if TYPE_CHECKING:
+    from mi_crow_gui.engine.messages import LiveContents
     from tests.mi_crow_gui.views.conftest import PlainModel, Views
 
 ALL = ("logit_lens", "attention", "residual_norms", "next_token")
@@ -24,6 +27,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every step is shown and every token is read, whatever it costs."""
     monkeypatch.setattr(live_views, "_PAUSE", 0.0)
     monkeypatch.setattr(live_views, "_CREDIT", 1e6)
+    wanted = property(lambda share: True, lambda share, wanted: None)
+    monkeypatch.setattr(LiveShare, "wanted", wanted, raising=False)
 
 
 def show(views: Views, kinds: tuple[str, ...] = ALL) -> dict[str, Any]:
@@ -39,8 +44,8 @@ def generate(views: Views, prompt: str, tokens: int = 12) -> tuple[Any, list[dic
     arrived: list[dict[str, Any]] = []
     service = views.driver.window.service
 
-    def note(live: dict[Any, Any]) -> None:
-        arrived.append({name: content for (name, _), content in live.items()})
+    def note(live: LiveContents) -> None:
+        arrived.append({name: content for (name, _), content in live.contents.items()})
 
     service.liveArrived.connect(note)
     views.driver.find(QSpinBox, "maxNewTokens").setValue(tokens)
@@ -139,12 +144,12 @@ def test_hidden_views_are_not_followed(views: Views, repeated_prompt: str) -> No
     show(views)
     views.board._add_on_new_tab("heatmap")
     assert views.board.currentIndex() == 1
-    assert views.driver.window.service._worker.followed == frozenset()
+    assert views.driver.window.service._worker.followed == LookedAt()
     _, arrived = generate(views, repeated_prompt)
     assert arrived == []
     views.board.setCurrentIndex(0)
     views.board.hide()
-    assert views.driver.window.service._worker.followed == frozenset()
+    assert views.driver.window.service._worker.followed == LookedAt()
 
 
 @pytest.mark.usefixtures("hasty")
@@ -220,3 +225,40 @@ def test_steps_follow_each_other_and_the_slider_goes_back_over_them(views: Views
     assert len(wait_step(views, panels["residual_norms"], 1).tokens) == tokens + 1
     views.qtbot.waitUntil(lambda: panels["heatmap"].drawing.step == 1, timeout=8_000)
     assert panels["heatmap"].drawing.rows.count == tokens + 1
+
+
+@pytest.mark.usefixtures("hasty")
+def test_of_a_batch_the_views_follow_the_selected_prompt_while_it_is_written(
+    views: Views, plain: PlainModel, repeated_prompt: str
+) -> None:
+    panels = show(views)
+    views.driver.find(QCheckBox, "promptBatch").setChecked(True)
+    short = " ".join(repeated_prompt.split()[:5])
+    seen: list[int] = []
+
+    def choose(live: LiveContents) -> None:
+        seen.append(live.prompt)
+        views.driver.window.prompt.promptSelected.emit(1)
+
+    views.driver.window.service.liveArrived.connect(choose)
+    outcome, arrived = generate(views, f"{repeated_prompt}\n{short}", 60)
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    one = outcome.of_prompt(1)
+    newest = arrived[-1]
+    lens, attention, norms = (newest[name] for name in ALL[:3])
+    count = len(norms.tokens)
+    assert norms.step == count - len(one.info.tokens)
+    found = plain(sequence(one)[:, :count], output_attentions=True, output_hidden_states=True)
+    # Those of a prompt that was not looked at from the beginning are not known.
+    known = np.flatnonzero(np.isfinite(norms.norms[0]))
+    assert known[-1] == count - 1
+    streams = torch.stack(found.hidden_states[:-1])[:, 0].norm(dim=-1).numpy()
+    np.testing.assert_allclose(norms.norms[:-1, known], streams[:, known], rtol=1e-3)
+    np.testing.assert_allclose(attention.patterns[:, -1], found.attentions[0][0, :, -1].numpy(), atol=1e-4)
+    chances = found.logits[0].softmax(-1).max(-1).values.numpy()
+    np.testing.assert_allclose(lens.probability[-1, -1], chances[-1], atol=1e-3)
+    for name in ALL[:3]:
+        views.qtbot.waitUntil(lambda name=name: not panels[name].drawing.frame.live, timeout=8_000)
+        assert panels[name].drawing.content.tokens[: len(one.info.tokens)] == one.info.tokens.texts
+        assert panels[name]._title.when.text().endswith("2/2")
