@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NOTHING = "Select a module to see what it is and what it gives out."
 _NO_VALUES = "Tick the module and run the prompt: the statistics of its values then stand here."
+_NO_RUN = "Run the prompt: the statistics of the module's values then stand here."
 _STAGES = (
     ("before", "before the controllers"),
     ("after", "after the controllers"),
@@ -40,6 +41,7 @@ class InspectorPanel(QWidget):
         self._output: tuple[tuple[int, ...], str] | None = None
         self._plot: QWidget | None = None
         self._stored: tuple[str, tuple[tuple[str, str], ...]] | None = None
+        self._captured = False
 
         self._site = SiteLabel()
         self._site.setObjectName("inspectorSite")
@@ -130,6 +132,8 @@ class InspectorPanel(QWidget):
 
     def set_stage(self, stage: str | None) -> None:
         """Stage of the site's detector without emitting; None when it has none."""
+        self._captured = stage is not None
+        self._say_hint()
         for part in (self._detector_title, self._detector):
             part.setVisible(stage is not None)
         if stage is not None:
@@ -172,13 +176,16 @@ class InspectorPanel(QWidget):
         self._facts.set_rows(facts)
         self._facts.setVisible(site is not None)
         has_values = self._statistics.rowCount() > 0
-        self._hint.setText(_NOTHING if record is None else _NO_VALUES)
+        self._say_hint()
         self._hint.setVisible(not has_values)
         self._statistics.setVisible(has_values)
         self._statistics_title.setVisible(site is not None)
         if self._plot is not None:
             self._plot.setVisible(has_values)
         self._settle()
+
+    def _say_hint(self) -> None:
+        self._hint.setText(_NOTHING if self._record is None else _NO_RUN if self._captured else _NO_VALUES)
 
     def _settle(self) -> None:
         """Lay out now: a scroll area learns its content's new height by an event, and whoever draws before it

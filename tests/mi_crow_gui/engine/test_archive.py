@@ -189,10 +189,24 @@ def test_pins_survive_further_runs_and_end_with_the_model(
     assert service.kept(first) is None
 
 
-def test_hooks_changed_during_a_generation_are_noted(qtbot: QtBot, service: ModelService) -> None:
-    slow = HookSpec(SITE, kind=CONTROLLER, code="import time\ndef control(x, ctx):\n    time.sleep(0.02)\n    return x")
+def test_hooks_changed_during_a_generation_are_noted(qtbot: QtBot, service: ModelService, tmp_path: Path) -> None:
+    # The second step waits for the change, however fast or busy the machine is.
+    changed = tmp_path / "changed"
+    waits = (
+        "import pathlib, time\n"
+        "def control(x, ctx):\n"
+        f"    while ctx.step and not pathlib.Path({str(changed)!r}).exists():\n"
+        "        time.sleep(0.01)\n"
+        "    return x"
+    )
+    slow = HookSpec(SITE, kind=CONTROLLER, code=waits)
     service.set_hooks([slow])
-    service.stepsArrived.connect(lambda steps: service.set_hooks([]))
+
+    def change(steps: Any) -> None:
+        service.set_hooks([])
+        changed.touch()
+
+    service.stepsArrived.connect(change)
     outcome = run(qtbot, service, "generate", tokens=50)
     found = service.kept(outcome.info.number)
     assert found is not None

@@ -35,11 +35,11 @@ def test_a_slow_plot_draws_only_the_newest_frame_that_came_meanwhile(qtbot: QtBo
 
     def prepare(given: Frame, settings: object) -> int:
         began.set()
-        go_on.wait(5)
+        go_on.wait(40)
         return given.step
 
     pool.ask(DrawingWish("p", frame(0), None, prepare))
-    assert began.wait(5)
+    assert began.wait(40)
     for step in range(1, 6):
         pool.ask(DrawingWish("p", frame(step), None, prepare))
     go_on.set()

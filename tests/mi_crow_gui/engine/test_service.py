@@ -125,12 +125,13 @@ def test_stop_ends_a_generation_within_one_token(qtbot: QtBot, service: ModelSer
         if len(steps) >= 3:
             service.stop()
 
-    # A controller that waits for the window makes the generation slower than the feed, however fast the machine is.
-    service.set_hooks([controller("import time\ndef control(x, ctx):\n    time.sleep(0.05)\n    return x")])
+    # From the fourth step on only Stop ends a step, however fast or busy the machine is.
+    waits = "import time\ndef control(x, ctx):\n    while ctx.step > 2:\n        time.sleep(0.01)\n    return x"
+    service.set_hooks([controller(waits)])
     service.stepsArrived.connect(stop_at_three)
     outcome = run(qtbot, service, "generate", settings=GenerationSettings(max_new_tokens=50))
     assert outcome.stopped == "cancelled"
-    assert 3 <= len(outcome.generated) <= 5
+    assert len(outcome.generated) == 3
 
 
 def test_a_controller_that_loops_forever_is_ended_by_stop(qtbot: QtBot, service: ModelService) -> None:
@@ -145,8 +146,19 @@ def test_a_controller_that_loops_forever_is_ended_by_stop(qtbot: QtBot, service:
     assert run(qtbot, service).stopped == "done"
 
 
-def test_hooks_changed_during_a_generation_act_from_the_next_token(qtbot: QtBot, service: ModelService) -> None:
-    slow = controller("import time\ndef control(x):\n    time.sleep(0.03)\n    return x", "transformer.h.0")
+def test_hooks_changed_during_a_generation_act_from_the_next_token(
+    qtbot: QtBot, service: ModelService, tmp_path: Path
+) -> None:
+    # The third step waits for the change, however fast or busy the machine is.
+    changed = tmp_path / "changed"
+    waits = (
+        "import pathlib, time\n"
+        "def control(x, ctx):\n"
+        f"    while ctx.step > 1 and not pathlib.Path({str(changed)!r}).exists():\n"
+        "        time.sleep(0.01)\n"
+        "    return x"
+    )
+    slow = controller(waits, "transformer.h.0")
     service.set_hooks([slow])
 
     detector = HookSpec(SITE)
@@ -155,6 +167,7 @@ def test_hooks_changed_during_a_generation_act_from_the_next_token(qtbot: QtBot,
         # Steps arrive several at a time; the same specs again change nothing.
         if len(steps) >= 2:
             service.set_hooks([slow, detector])
+            changed.touch()
 
     service.stepsArrived.connect(add)
     outcome = run(qtbot, service, "generate", settings=GenerationSettings(max_new_tokens=20))

@@ -18,6 +18,8 @@ from mi_crow_gui.engine import attachments
 from tests.mi_crow_gui.editor.endless_texts import ENDLESS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytestqt.qtbot import QtBot
 
     from mi_crow_gui.engine.service import ModelService
@@ -88,12 +90,14 @@ def test_the_kind_is_the_part_of_the_model_and_tokens_have_positions(bench: Benc
     assert bench.failures == []
 
 
-def test_the_strength_acts_from_the_next_token_on_and_hook_and_state_stay(bench: Bench) -> None:
+def test_the_strength_acts_from_the_next_token_on_and_hook_and_state_stay(bench: Bench, tmp_path: Path) -> None:
+    turned = tmp_path / "turned"
     code = (
-        # Slower than steps are told of, or the generation is over before the first is.
-        "import time\n"
+        # The second step waits for the change, however fast or busy the machine is.
+        "import pathlib, time\n"
         "def control(x, ctx):\n"
-        "    time.sleep(0.01)\n"
+        f"    while ctx.step and not pathlib.Path({str(turned)!r}).exists():\n"
+        "        time.sleep(0.01)\n"
         "    seen = ctx.state.setdefault('seen', [])\n"
         "    seen.append(ctx.strength)\n"
         "    print(seen)\n"
@@ -116,6 +120,7 @@ def test_the_strength_acts_from_the_next_token_on_and_hook_and_state_stay(bench:
     def turn(arrived: Any) -> None:
         steps.append(len(arrived))
         bench.service.set_hooks((changed,))
+        turned.touch()
 
     bench.service.stepsArrived.connect(turn)
     try:

@@ -177,4 +177,4 @@ def test_a_hundred_thousand_modules_are_filtered_within_a_few_frames(qapp):
         took.append(time.perf_counter() - start)
         assert everything_top > 0
     # About 20 ms each on an idle machine; the bound only tells a filter from a crawl.
-    assert max(took) < 1.0
+    assert max(took) < 10

@@ -144,6 +144,9 @@ def test_the_inspector_shows_facts_then_statistics_then_the_plot(qtbot):
     facts = dict(panel._facts.rows())
     assert facts["Tied to"] == "transformer.wte.weight"
     assert facts["Output"] == "1 × 14 × 1234"
+    assert panel._hint.text().startswith("Tick the module and run")
+    panel.set_stage("before")
+    assert panel._hint.text().startswith("Run the prompt")
     assert panel._hint.isVisible()
     assert not plot.isVisible()
     panel.set_statistics([("Mean", "0.1"), ("Maximum", "3")])

