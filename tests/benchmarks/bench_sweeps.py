@@ -2,15 +2,15 @@
 
 Run it with ``python -m tests.benchmarks.bench_sweeps``. Both fill the same map on the demo model with the same
 numbers; the one forward a cell uses a plain torch hook, computes only the logits that are needed, and is told where the
-parts of the model are. Turns alternate, so that a busy machine slows both. With ``MI_CROW_SMOLLM`` naming its folder,
-SmolLM2-135M is measured too.
+parts of the model are. Turns alternate, so that a busy machine slows both. A sweep of four cells has little to share:
+each action is printed over all its kinds too. With ``MI_CROW_SMOLLM`` naming its folder, SmolLM2-135M is measured too.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,15 @@ class Bench:
     opened: OpenedModel
     anatomy: Anatomy
     rounds: int
+    spent: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def compare(self, name: str, ours: Callable[[], np.ndarray], plain: Callable[[], np.ndarray]) -> None:
+    def together(self) -> None:
+        """Print a line for each action: all its kinds, one after the other."""
+        for action, (slow, fast) in self.spent.items():
+            title = f"{self.opened.summary.name}: all of {action}"
+            print(f"{title:52} {'':5} {1e3 * slow:11.1f} {1e3 * fast:9.1f} {slow / fast:7.1f} x")
+
+    def compare(self, action: str, name: str, ours: Callable[[], np.ndarray], plain: Callable[[], np.ndarray]) -> None:
         """Print one line: cells, both times, their ratio, and how far the numbers lie apart."""
         found, wanted = ours(), plain()
         fast = slow = float("inf")
@@ -63,6 +70,8 @@ class Bench:
             middle = time.perf_counter()
             plain()
             fast, slow = min(fast, middle - start), min(slow, time.perf_counter() - middle)
+        before = self.spent.get(action, (0.0, 0.0))
+        self.spent[action] = (before[0] + slow, before[1] + fast)
         apart = float(np.abs(found - wanted).max())
         title = f"{self.opened.summary.name}: {name}"
         print(f"{title:52} {found.size:5} {1e3 * slow:11.1f} {1e3 * fast:9.1f} {slow / fast:7.1f} x   {apart:.1e}")
@@ -156,6 +165,7 @@ class Bench:
             return np.array(rows)
 
         self.compare(
+            "ablation",
             f"{by} for {part}, {len(tokens)} tokens",
             lambda: ablate(self.opened, self.anatomy, tokens, part, by, Loss()).change,  # type: ignore[arg-type]
             plain,
@@ -195,6 +205,7 @@ class Bench:
             return np.array(rows)
 
         self.compare(
+            "patching",
             f"patch {part}, {len(clean)} tokens",
             lambda: patch(self.opened, self.anatomy, clean, corrupted, part, LogitDifference(*words)).recovered,  # type: ignore[arg-type]
             plain,
@@ -218,6 +229,7 @@ class Bench:
 
         metric = LogitDifference(*words)
         self.compare(
+            "steering",
             f"steer at {len(STRENGTHS)} strengths, {len(tokens)} tokens",
             lambda: strength_curve(self.opened, self.anatomy, tokens, vector, list(STRENGTHS), metric).values,
             plain,
@@ -240,6 +252,7 @@ def sweeps(folder: str, prompts: tuple[str, str], lengths: tuple[int, ...], roun
         if not parts or patched == "residual":
             bench.patches(clean, corrupted, patched, (right, wrong))
     bench.strengths(clean, (right, wrong))
+    bench.together()
     opened.close()
 
 
