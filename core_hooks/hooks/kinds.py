@@ -120,6 +120,19 @@ class HookKinds:
         """The kind of this name."""
         return self.detectors.get(name) or self.controllers.get(name)
 
+    def named(self, name: str) -> HookKind:
+        """The kind of this name.
+
+        Raises
+        ------
+        LookupError
+            No plugin that is installed provides it.
+        """
+        found = self.get(name)
+        if found is None:
+            raise LookupError(f"No plugin provides hooks of kind '{name}': install the package that does.")
+        return found
+
 
 def load(include_plugins: bool = True, found: Mapping[Role, Iterable[EntryPoint]] | None = None) -> HookKinds:
     """Load every kind; the built-in ones come through the same door.

@@ -38,7 +38,7 @@ def running() -> list[str]:
 
 def generating(settings: GenerationSettings, controllers: Sequence[str]) -> list[str]:
     """The lines that continue every prompt of the batch."""
-    names = "".join(f"code_{name}, " for name in controllers)
+    names = "".join(f"{name}, " for name in controllers)
     return [
         f"    settings = GenerationSettings({settings.max_new_tokens}, {settings.temperature}, {settings.top_k}, "
         f"{settings.seed})",

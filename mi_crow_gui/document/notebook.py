@@ -13,17 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mi_crow_gui.document.experiment_settings import ExperimentSettings
+    from mi_crow_gui.document.python_script import PinnedRun
     from mi_crow_gui.document.workspace import Workspace
 
 
 def to_notebook(
-    workspace: Workspace, experiments: Sequence[ExperimentSettings] = (), *, generating: bool = False
+    workspace: Workspace,
+    experiments: Sequence[ExperimentSettings] = (),
+    *,
+    generating: bool = False,
+    pinned: Sequence[PinnedRun] = (),
 ) -> str:
     """Write a notebook whose cells, run in turn, do what the script of `to_python` does."""
     cells: list[dict[str, Any]] = [
         _cell("markdown", "Made by the Mi-Crow inspector from a workspace; needs `core_hooks` only.", 0)
     ]
-    for cell in script_cells(workspace, experiments, generating=generating):
+    for cell in script_cells(workspace, experiments, generating=generating, pinned=pinned):
         imports = import_lines(cell.imports)
         code = "\n".join([*imports, *([""] if imports else []), *cell.lines]).strip("\n")
         cells.append(_cell("markdown", f"## {cell.title}", len(cells)))

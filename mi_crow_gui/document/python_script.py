@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mi_crow_gui.document import batch_script
 from mi_crow_gui.document.experiment_script import ANATOMY, experiment_cell
-from mi_crow_gui.document.folders import vectors_folder
-from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
+from mi_crow_gui.document.hook_script import asks_for_runs, hook_lines, showing
 from mi_crow_gui.document.script_cells import ScriptCell, import_lines
-from mi_crow_gui.document.strength import strength_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mi_crow_gui.document.experiment_settings import ExperimentSettings
-    from mi_crow_gui.document.hook_spec import HookSpec
+    from mi_crow_gui.document.hook_script import HookLines
     from mi_crow_gui.document.workspace import Workspace
 
 _HEAD = '"""Made by the Mi-Crow inspector from a workspace; needs core_hooks only."""'
-_STAGES = {"before": "stage='before'", "after": "stage='after'", "input": "hook_type='pre_forward'"}
-_OTHERS = ("ctx.capture", "ctx.run")
 
 
-def to_python(workspace: Workspace, experiments: Sequence[ExperimentSettings] = (), *, generating: bool = False) -> str:
+@dataclass(frozen=True, slots=True)
+class PinnedRun:
+    """A run that controllers may ask for.
+
+    Attributes
+    ----------
+    name
+        "A" or "B".
+    workspace
+        Its prompt, settings and hooks.
+    generating
+        Whether it continued the prompt.
+    controllers
+        Whether they acted in it.
+    not_again
+        Why it can't be run again as it was; empty when it can.
+    """
+
+    name: str
+    workspace: Workspace
+    generating: bool = False
+    controllers: bool = True
+    not_again: str = ""
+
+
+def to_python(
+    workspace: Workspace,
+    experiments: Sequence[ExperimentSettings] = (),
+    *,
+    generating: bool = False,
+    pinned: Sequence[PinnedRun] = (),
+) -> str:
     """Write a script that opens the model, attaches the enabled hooks in their order, runs the prompt, and experiments.
 
-    Code that was not reviewed and hooks of plugins are left out, and said to be. `generating` continues the prompt
-    instead of running it once. `experiments` are made after the run, where the hooks are off, as in the window.
+    Code that was not reviewed is left out, and said to be. `generating` continues the prompt instead of running it
+    once. Where a controller asks for `pinned` runs, they come before. `experiments` are made after the run, where the
+    hooks are off, as in the window.
     """
-    cells = script_cells(workspace, experiments, generating=generating)
+    cells = script_cells(workspace, experiments, generating=generating, pinned=pinned)
     imports = frozenset(pair for cell in cells for pair in cell.imports)
     parts = ["\n".join([_HEAD, "", *import_lines(imports)])]
     parts += ["\n".join([f"# {cell.title}.", *cell.lines]) for cell in cells]
@@ -37,10 +66,18 @@ def to_python(workspace: Workspace, experiments: Sequence[ExperimentSettings] = 
 
 
 def script_cells(
-    workspace: Workspace, experiments: Sequence[ExperimentSettings] = (), *, generating: bool = False
+    workspace: Workspace,
+    experiments: Sequence[ExperimentSettings] = (),
+    *,
+    generating: bool = False,
+    pinned: Sequence[PinnedRun] = (),
 ) -> tuple[ScriptCell, ...]:
     """The parts of the script, in the order in which they run."""
-    cells = [_opening(workspace), _run(workspace, generating)]
+    cells = [_opening(workspace)]
+    kept = asks_for_runs(workspace.hooks)
+    if kept:
+        cells += [_KEPT, *(_again(run) for run in pinned)]
+    cells.append(_run(workspace, generating, kept))
     found = [cell for cell in (experiment_cell(settings) for settings in experiments) if cell is not None]
     return (*cells, *((ANATOMY, *found) if found else ()))
 
@@ -60,10 +97,55 @@ def _opening(workspace: Workspace) -> ScriptCell:
     return ScriptCell("Open the model", frozenset(imports), tuple(lines))
 
 
-def _run(workspace: Workspace, generating: bool) -> ScriptCell:
-    imports = {("core_hooks.hooks.attachment", "attach"), ("core_hooks.hooks.run", "HookRun")}
+def _run(workspace: Workspace, generating: bool, kept: bool) -> ScriptCell:
     blank = not workspace.prompt.strip()
-    if blank:
+    encoding, imports = _encoding(workspace, generating)
+    made = hook_lines(workspace.hooks, kept=kept)
+    within, needed = _going(workspace, made, generating)
+    lines = [*encoding, *made.lines, "", "with attach(opened.model, hooks), HookRun(number=1) as run:", *within]
+    lines += showing(made)
+    for site, name in made.captures:
+        if workspace.batch and not blank:
+            lines += batch_script.showing(site, name)
+            continue
+        lines += [
+            f"values = {name}.get_captured()  # what {site or 'the model'} gave",
+            f"print({site!r}, tuple(values.shape), float(values.float().norm()))",
+        ]
+    title = "Continue the prompt" if generating else "Run the prompt"
+    return ScriptCell(f"{title} with the hooks that are on", imports | made.imports | needed, tuple(lines))
+
+
+def _again(run: PinnedRun) -> ScriptCell:
+    """A pinned run once more, kept as controllers ask for it."""
+    title = f"The run that is pinned as {run.name}"
+    if run.not_again:
+        return ScriptCell(title, frozenset(), (f"# Left out: {run.not_again}",))
+    encoding, imports = _encoding(run.workspace, run.generating)
+    # It may have asked for runs that were pinned at its own time; nothing knows them now.
+    made = hook_lines(run.workspace.hooks)
+    within, needed = _going(run.workspace, made, run.generating)
+    quiet = "" if run.controllers else ", controllers=False"
+    whole = "rows[0]" if run.workspace.batch else "tokens"
+    lines = [
+        *encoding,
+        *made.lines,
+        "",
+        f"with attach(opened.model, hooks), HookRun(number=1{quiet}) as run:",
+        *within,
+        f"kept[{run.name!r}] = {made.values('prompt')}.kept({whole})",
+    ]
+    lines.insert(len(encoding), "prompt = tokens")
+    return ScriptCell(title, imports | made.imports | needed, tuple(lines))
+
+
+_KEPT = ScriptCell("Runs that controllers ask for, by the name that they are pinned under", frozenset(), ("kept = {}",))
+
+
+def _encoding(workspace: Workspace, generating: bool) -> tuple[list[str], frozenset[tuple[str, str]]]:
+    """The lines that make `tokens` of the prompt."""
+    imports = {("core_hooks.hooks.attachment", "attach"), ("core_hooks.hooks.run", "HookRun")}
+    if not workspace.prompt.strip():
         imports.add(("core_hooks.model.tokens", "TokenSequence"))
         lines = ["tokens = TokenSequence((), (), ())  # no prompt: the model runs on its example inputs"]
     elif workspace.batch:
@@ -73,101 +155,41 @@ def _run(workspace: Workspace, generating: bool) -> ScriptCell:
     else:
         imports.add(("core_hooks.model.prompt", "encode"))
         lines = [f"tokens = encode(opened, {workspace.prompt!r})"]
-    lines.append("hooks = {}  # by site, in the order in which they act")
-    shown: list[tuple[str, str]] = []
-    codes: list[str] = []
-    for number, hook in enumerate(hook for hook in workspace.hooks if hook.enabled):
-        if hook.kind == CAPTURE:
-            name = f"detector_{number}"
-            imports.add(("core_hooks.hooks.layer_activation_detector", "LayerActivationDetector"))
-            lines += [
-                f"{name} = LayerActivationDetector({hook.site!r}, {_STAGES[hook.stage]}, keep='cat')",
-                f"hooks.setdefault({hook.site!r}, []).append({name})",
-            ]
-            shown.append((hook.site, name))
-        elif hook.kind != CONTROLLER:
-            lines.append(f"# Left out: a hook of the plugin {hook.kind!r} at {hook.site!r}.")
-        elif not hook.trusted:
-            lines.append(f"# Left out: code at {hook.site!r} that was not reviewed.")
-        else:
-            if not codes:
-                imports |= _CONTROLLER_IMPORTS
-                lines += _surroundings()
-            codes.append(f"code_{number}")
-            lines += _controller(hook, codes[-1])
-    if generating and not blank:
-        imports |= {("threading", ""), ("core_hooks.model.generation", "generate")}
-        imports |= {("core_hooks.model.tokens", "GenerationSettings"), ("core_hooks.model.tokens", "TokenSequence")}
-    elif not workspace.batch or blank:
-        imports.add(("core_hooks.model.forward", "forward"))
-    lines += ["", "with attach(opened.model, hooks), HookRun(number=1) as run:", *_going(workspace, codes, generating)]
-    for site, name in shown:
-        if workspace.batch and not blank:
-            lines += batch_script.showing(site, name)
-            continue
-        lines += [
-            f"values = {name}.get_captured()  # what {site or 'the model'} gave",
-            f"print({site!r}, tuple(values.shape), float(values.float().norm()))",
-        ]
-    title = "Continue the prompt" if generating else "Run the prompt"
-    return ScriptCell(f"{title} with the hooks that are on", frozenset(imports), tuple(lines))
+    return lines, frozenset(imports)
 
 
-def _going(workspace: Workspace, codes: Sequence[str], generating: bool) -> list[str]:
-    """The lines within the run, and those that say what came of it."""
-    if not workspace.prompt.strip():
-        return ["    result = forward(opened, None, run=run)"]
-    if workspace.batch:
-        numbers = [name.removeprefix("code_") for name in codes]
-        return batch_script.generating(workspace.generation, numbers) if generating else batch_script.running()
-    if generating:
-        return _generation(workspace, codes)
-    return [
-        "    result = forward(opened, tokens, run=run)",
-        'print("mean loss:", result.losses[1:].mean(), "nats a token")',
-    ]
-
-
+_FORWARD = frozenset({("core_hooks.model.forward", "forward")})
+_GENERATION = frozenset(
+    {
+        ("threading", ""),
+        ("core_hooks.model.generation", "generate"),
+        ("core_hooks.model.tokens", "GenerationSettings"),
+        ("core_hooks.model.tokens", "TokenSequence"),
+    }
+)
 _BATCH_IMPORTS = {
     ("core_hooks.model.batch", "TokenBatch"),
     ("core_hooks.model.batch", "encode_batch"),
     ("core_hooks.model.generation", "forward_batch"),
     ("core_hooks.model.generation", "generate_batch"),
 }
-_CONTROLLER_IMPORTS = {
-    ("pathlib", "Path"),
-    ("core_hooks.model.anatomy", "discover"),
-    ("core_hooks.model.controller_context", "Surroundings"),
-    ("core_hooks.model.part_names", "part_names"),
-    ("core_hooks.model.user_controller", "UserController"),
-}
 
 
-def _surroundings() -> list[str]:
-    return [
-        "around = Surroundings(",
-        "    opened.tokenizer,",
-        "    part_names(opened.tree, discover(opened)),",
-        "    [record.path for record in opened.tree],",
-        f"    [Path({str(vectors_folder())!r})],",
-        ")",
+def _going(workspace: Workspace, made: HookLines, generating: bool) -> tuple[list[str], frozenset[tuple[str, str]]]:
+    """The lines within the run, and those that say what came of it; what they need."""
+    if not workspace.prompt.strip():
+        return ["    result = forward(opened, None, run=run)"], _FORWARD
+    if workspace.batch:
+        if not generating:
+            return batch_script.running(), frozenset()
+        return batch_script.generating(workspace.generation, made.codes), _GENERATION
+    if generating:
+        return _generation(workspace, made.codes), _GENERATION
+    lines = [
+        "    result = forward(opened, tokens, run=run)",
+        'print("mean loss:", result.losses[1:].mean(), "nats a token")',
     ]
-
-
-def _controller(hook: HookSpec, name: str) -> list[str]:
-    code = hook.code.strip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    lines = []
-    if any(word in hook.code for word in _OTHERS):
-        lines.append("# This text reads other sites or kept runs, which a script has none of: it will switch off.")
-    return [
-        *lines,
-        f'{name} = UserController({name!r}, {hook.site!r}, """',
-        *code.split("\n"),
-        f'""", {strength_of(hook)!r}, around)',
-        f"{name}.begin(1, tokens)",
-        f"for site, made in {name}.hooks(errors='disable').items():",
-        "    hooks.setdefault(site, []).extend(made)",
-    ]
+    return lines, _FORWARD
 
 
 def _generation(workspace: Workspace, codes: Sequence[str]) -> list[str]:

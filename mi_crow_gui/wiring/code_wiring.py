@@ -13,10 +13,12 @@ from PySide6.QtGui import QGuiApplication
 from mi_crow_gui.document.atomic_file import write_atomically
 from mi_crow_gui.document.experiment_settings import SteeringSettings
 from mi_crow_gui.document.notebook import to_notebook
-from mi_crow_gui.document.python_script import to_python
+from mi_crow_gui.document.python_script import PinnedRun, to_python
 
 if TYPE_CHECKING:
     from mi_crow_gui.document.experiment_settings import ExperimentSettings
+    from mi_crow_gui.document.workspace import Workspace
+    from mi_crow_gui.engine.archive import KeptRun
     from mi_crow_gui.engine.messages import Failure, RunOutcome
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.wiring.parts import Parts
@@ -46,7 +48,9 @@ class CodeWiring(QObject):
         """Write the notebook."""
         target = Path(path).expanduser()
         target = target if target.suffix == _SUFFIX else target.with_name(target.name + _SUFFIX)
-        text = to_notebook(self._parts.store.workspace, self._experiments(), generating=self._generating)
+        text = to_notebook(
+            self._parts.store.workspace, self._experiments(), generating=self._generating, pinned=self._pinned()
+        )
 
         def write() -> Path:
             write_atomically(target, text.encode())
@@ -61,7 +65,9 @@ class CodeWiring(QObject):
 
     @Slot()
     def _on_copy_as_python_triggered(self) -> None:
-        text = to_python(self._parts.store.workspace, self._experiments(), generating=self._generating)
+        text = to_python(
+            self._parts.store.workspace, self._experiments(), generating=self._generating, pinned=self._pinned()
+        )
         QGuiApplication.clipboard().setText(text)
         self._parts.window.status.set_message("Copied: a Python script that does the same with core_hooks alone.")
 
@@ -77,6 +83,11 @@ class CodeWiring(QObject):
 
         panels = self._board.panels() if self._board is not None else ()
         return tuple(_asked(panel) for panel in panels if isinstance(panel, ExperimentPanel))
+
+    def _pinned(self) -> tuple[PinnedRun, ...]:
+        """The runs that controllers may ask for, as they were asked for."""
+        workspace = self._parts.store.workspace
+        return tuple(_pinned(pin, kept, workspace) for pin, kept in self._parts.service.pinned.items())
 
     def _exported(self, path: Path) -> None:
         self._parts.window.status.set_message(f"Exported to {path}.")
@@ -95,3 +106,14 @@ def _asked(panel: Any) -> ExperimentSettings:
         # Which layer was chosen is no part of what was measured, but it is of what is saved.
         return replace(asked, block=settings.block)
     return asked
+
+
+def _pinned(pin: str, kept: KeptRun, workspace: Workspace) -> PinnedRun:
+    info = kept.info
+    not_again = ""
+    if kept.hooks_changed:
+        not_again = f"run {pin}, for its hooks were changed while it went on."
+    elif info.continued or info.kind == "step":
+        not_again = f"run {pin}, for it was made token by token."
+    was = replace(workspace, prompt=info.prompt, batch=info.batch, generation=info.settings, hooks=kept.hooks)
+    return PinnedRun(pin, was, info.kind == "generate", kept.controllers, not_again)

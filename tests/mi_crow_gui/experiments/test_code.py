@@ -129,6 +129,54 @@ def test_the_notebook_is_whole_and_its_cells_give_the_same(lab: Lab, tmp_path: P
     np.testing.assert_allclose(np.load(tmp_path / "ablation.npy"), content.change, atol=1e-4)
 
 
+def test_controllers_that_ask_and_hooks_of_named_kinds_are_in_the_script_and_in_the_notebook(
+    lab: Lab, tmp_path: Path
+) -> None:
+    first, second = "transformer.h.0.mlp", "transformer.h.2.mlp"
+    lab.driver.tick(first)
+    lab.driver.write_controller(first, "def control(x, ctx):\n    return x * ctx.strength * 0.9")
+    lab.driver.prompt(B)
+    kept = lab.driver.run()
+    lab.window.service.pin(kept.info.number, "A")
+    lab.driver.prompt(A)
+    both = "def control(x, ctx):\n    return x + ctx.capture({0!r}) - 0.5 * ctx.run('A').capture({0!r})"
+    lab.driver.write_controller(second, both.format(first))
+    lab.store.attach((second,), "statistics", stage="after")
+    lab.store.attach(("transformer.h.3.mlp",), "scale", options=(("factor", "0.25"),))
+    outcome = lab.driver.run()
+    (found,) = (state.results for state in outcome.hooks if state.results)
+    assert not any(state.error for state in outcome.hooks)
+    script = run(copied(lab), tmp_path)
+    (wiring,) = (child for child in lab.window.findChildren(QObject) if isinstance(child, CodeWiring))
+    wiring.export(str(tmp_path / "demo.ipynb"))
+    lab.qtbot.waitUntil((tmp_path / "demo.ipynb").exists, timeout=8_000)
+    cells = json.loads((tmp_path / "demo.ipynb").read_text(encoding="utf-8"))["cells"]
+    notebook = run("\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"), tmp_path)
+    for printed in (script, notebook):
+        losses = [float(part.split()[0]) for part in printed.split("mean loss: ")[1:]]
+        assert losses == pytest.approx([kept.loss, outcome.loss], abs=1e-4)
+        told = [line for line in printed.splitlines() if line.startswith(f"{second} Statistics ")]
+        assert len(told) == len(found)
+        for line, (name, value) in zip(told, found, strict=True):
+            assert float(line.split(f"{name} ")[-1]) == pytest.approx(value, rel=1e-3, abs=1e-4)
+
+
+def test_a_generation_whose_controllers_ask_is_a_script(lab: Lab, tmp_path: Path) -> None:
+    first, second = "transformer.h.0.mlp", "transformer.h.2.mlp"
+    lab.driver.tick(first)
+    lab.driver.prompt(A)
+    kept = lab.driver.run("generate")
+    lab.window.service.pin(kept.info.number, "B")
+    both = "def control(x, ctx):\n    return x * 0.2 + ctx.capture({0!r}) - 3 * ctx.run('B').capture({0!r})"
+    lab.driver.write_controller(second, both.format(first))
+    outcome = lab.driver.run("generate")
+    assert not any(state.error for state in outcome.hooks)
+    assert outcome.text != kept.text
+    printed = run(copied(lab), tmp_path)
+    assert outcome.text.strip() in printed
+    assert kept.text.strip() in printed
+
+
 def test_the_action_asks_where_the_notebook_goes(lab: Lab) -> None:
     from PySide6.QtWidgets import QFileDialog
 
