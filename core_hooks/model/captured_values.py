@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from core_hooks.model.tokens import TokenSequence
 
 
+# By number of each prompt: the positions that are computed now, and how many tokens the prompt has.
+Rows = dict[int, tuple[range, int]]
+
+
 class ControllerError(Exception):
     """Something that a controller asked for and can't have; the message says what to do."""
 
@@ -49,7 +53,11 @@ class RunValues(Protocol):
 
     @property
     def prompt_tokens(self) -> int:
-        """How many of `tokens` are the prompt's."""
+        """How many of `tokens` are the prompt's, of the longest of a batch."""
+
+    @property
+    def prompts(self) -> Sequence[range]:
+        """Where along the token axis of its values each prompt of a batch lies, its padding left out."""
 
     def sites(self) -> Collection[str]:
         """The sites that have values."""
@@ -67,6 +75,12 @@ class GivenValues:
     values: Mapping[str, SiteValues]
     prompt_tokens: int = 0
     inputs: Mapping[str, SiteValues] = field(default_factory=dict)
+    spans: tuple[range, ...] = ()
+
+    @property
+    def prompts(self) -> Sequence[range]:
+        """Where each prompt lies: `spans`, or the one prompt from the first token on."""
+        return self.spans or (range(self.prompt_tokens),)
 
     def sites(self) -> Collection[str]:
         """The sites that have values."""
@@ -90,15 +104,24 @@ class KeptRunView:
         How many of them are the prompt's.
     """
 
-    def __init__(self, name: str, run: RunValues, positions: range, prompt_length: int, like: torch.Tensor) -> None:
+    def __init__(
+        self, name: str, run: RunValues, positions: range, prompt_length: int, like: torch.Tensor, rows: Rows
+    ) -> None:
         self.name = name
         self.number: int = run.number
         self.tokens: tuple[str, ...] = run.tokens.texts
         self.token_ids: tuple[int, ...] = run.tokens.ids
         self.prompt_length: int = run.prompt_tokens
         self._run, self._positions, self._prompt, self._like = run, positions, prompt_length, like
+        self._rows = rows
 
-    def capture(self, site: str, positions: int | Iterable[int] | None = None, where: str = "output") -> torch.Tensor:
+    def capture(
+        self,
+        site: str,
+        positions: int | Iterable[int] | None = None,
+        where: str = "output",
+        prompt: int | None = None,
+    ) -> torch.Tensor:
         """What that run captured at a site, at the tokens of `x`, on the device and of the dtype of `x`.
 
         Parameters
@@ -110,11 +133,14 @@ class KeptRunView:
             length, for else there is no telling which token belongs to which.
         where
             ``"input"`` for what went into the module.
+        prompt
+            Only this prompt of a batch, ``row.prompt`` of one of `ctx.rows`: ``[1, tokens, channels]`` at its own
+            tokens, however each run was padded; `positions` are then those of its own sequence.
 
         Raises
         ------
         ControllerError
-            That run did not capture the site or has no such token, or the two prompts differ in length.
+            That run did not capture the site or has no such token or prompt, or the two prompts differ in length.
         """
         who = f"Run {self.name}"
         found = self._run.find(site, where)
@@ -124,15 +150,36 @@ class KeptRunView:
                 f"{who} has no {value_of(site, where)} (it captured {captured}): {how_to_capture(where)}, run again, "
                 f"and pin the new run as {self.name}."
             )
-        if positions is None:
+        if prompt is not None:
+            found, positions = self._of_prompt(found, positions, prompt)
+        elif positions is None:
             if found.values.ndim == 3 and self.prompt_length != self._prompt:
-                raise ControllerError(
-                    f"The prompt of run {self.name} has {self.prompt_length} tokens and this one {self._prompt}, so "
-                    "they can't be laid over each other: use prompts of the same length, or say which of its tokens "
-                    "are meant, capture(site, positions=[...])."
-                )
+                raise self._other_length("The prompt", self.prompt_length, self._prompt)
             positions = self._positions
         return taken(found, positions, self._like, f"'{site}' of {who[0].lower()}{who[1:]}")
+
+    def _of_prompt(
+        self, found: SiteValues, positions: int | Iterable[int] | None, prompt: int
+    ) -> tuple[SiteValues, list[int]]:
+        """The values of one prompt, and where along their token axis its tokens lie that are wanted."""
+        spans = self._run.prompts
+        if not 0 <= prompt < len(spans):
+            has = "a single prompt" if len(spans) == 1 else f"{len(spans)} prompts"
+            raise ControllerError(f"Run {self.name} has {has}, and there is none to lay over prompt {prompt + 1}.")
+        own, length = self._rows.get(prompt, (range(0), 0))
+        if positions is None:
+            if len(spans[prompt]) != length:
+                raise self._other_length(f"Prompt {prompt + 1}", len(spans[prompt]), length)
+            positions = own
+        wanted = [positions] if isinstance(positions, int) else positions
+        values = SiteValues(found.values[prompt : prompt + 1], found.first_token)
+        return values, [spans[prompt].start + int(position) for position in wanted]
+
+    def _other_length(self, what: str, there: int, here: int) -> ControllerError:
+        return ControllerError(
+            f"{what} of run {self.name} has {there} tokens and this one {here}, so they can't be laid over each other: "
+            "use prompts of the same length, or say which of its tokens are meant, capture(site, positions=[...])."
+        )
 
 
 def taken(

@@ -174,6 +174,7 @@ class ControllerContext:
     _like: torch.Tensor = field(default=_NOTHING, repr=False)
     # Where `x` stands along the token axis of what the run captured.
     _span: range = field(default=range(0), repr=False)
+    _lengths: tuple[int, ...] = field(default=(), repr=False)  # of each prompt
 
     def capture(self, site: str, positions: int | Iterable[int] | None = None, where: str = "output") -> torch.Tensor:
         """What a detector captured at another site in this run, at the tokens of `x`, on its device and of its dtype.
@@ -231,14 +232,23 @@ class ControllerContext:
             raise ControllerError(
                 f"No run is pinned as '{name}' (pinned: {pinned}): pin one in the history, then run again."
             )
-        return KeptRunView(name, kept[name], self._span, self.prompt_length, self._like)
+        rows = {row.prompt: (row.positions, self._lengths[row.index]) for row in self.rows}
+        return KeptRunView(name, kept[name], self._span, self.prompt_length, self._like, rows)
 
     def _begin(self, run: int, tokens: TokenSequence | TokenBatch, state: dict[str, Any]) -> None:
         number = RunNumber(run)
         number.context = self
         self.run, self.state = number, state
-        self.prompt_length = tokens.width if isinstance(tokens, TokenBatch) else len(tokens)
+        rows = tokens.rows if isinstance(tokens, TokenBatch) else (tokens,)
+        self._lengths = tuple(map(len, rows))
+        self.prompt_length = max(self._lengths, default=0)
         self._set_step(0, tokens, ())
+
+    def _set_prompt_length(self, tokens: int) -> None:
+        """Some of the tokens that it began with were generated before."""
+        generated = self.prompt_length - tokens
+        self._lengths = tuple(length - generated for length in self._lengths)
+        self.prompt_length = tokens
 
     def _set_step(self, step: int, tokens: TokenSequence | TokenBatch, ended: Collection[int]) -> None:
         self.step = step

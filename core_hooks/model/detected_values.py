@@ -47,6 +47,11 @@ class DetectedValues:
         """How many tokens the prompt has, the longest of a batch."""
         return self.prompt.width if isinstance(self.prompt, TokenBatch) else len(self.prompt)
 
+    @property
+    def prompts(self) -> Sequence[range]:
+        """Where along the token axis each prompt of a batch lies."""
+        return self.prompt.spans if isinstance(self.prompt, TokenBatch) else (range(len(self.prompt)),)
+
     def sites(self) -> Collection[str]:
         """The sites whose output was captured."""
         return {str(one.layer_signature) for one in self.detectors if one.hook_type is HookType.FORWARD}
@@ -74,4 +79,4 @@ class DetectedValues:
             {site: found for site in sites if (found := self.find(site, where)) is not None}
             for where in ("output", "input")
         )
-        return GivenValues(self.number, tokens or self.tokens, values, self.prompt_tokens, inputs)
+        return GivenValues(self.number, tokens or self.tokens, values, self.prompt_tokens, inputs, tuple(self.prompts))

@@ -172,7 +172,7 @@ class UserController:
     def set_prompt_length(self, tokens: int) -> None:
         """How many of the tokens are the prompt's, for a controller that joins a run after its prompt."""
         for placed in self.placed:
-            placed.context.prompt_length = tokens
+            placed.context._set_prompt_length(tokens)
 
     def set_step(self, step: int, tokens: TokenSequence | TokenBatch, ended: Collection[int] = ()) -> None:
         """The next forward is `step`; `tokens` are all that it covers and those before.

@@ -34,8 +34,9 @@ class Heads:
 class Preset:
     """An intervention; in `constants`, `steps` and `result` every line is code, ``{x}`` stands for the values.
 
-    ``{at}`` takes the part that it acts on out of another whole value, ``{across}`` out of a vector over the channels.
-    `by_prompt`: it is about all tokens of a prompt at once, so that the prompts of a batch are taken one by one.
+    ``{at}`` takes the channels that it acts on out of another prompt's values, ``{across}`` out of a vector over them.
+    `by_prompt`: it is about all tokens of a prompt at once, so that the prompts of a batch are taken one by one;
+    `with_tokens`: and there is no doing it where the model runs on something else than a prompt.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Preset:
     steps: tuple[str, ...]
     result: str
     by_prompt: bool = False
+    with_tokens: bool = False
 
 
 _DIRECTION = (
@@ -123,8 +125,10 @@ PRESETS = (
         "Replace from another run",
         "Put the values of a pinned run in place of these",
         ('RUN = "A"  # pinned in the history; its prompt has as many tokens as this one',),
-        ("source = ctx.run(RUN).capture(ctx.layer{where}){at}",),
+        ("source = ctx.run(RUN).capture(ctx.layer{where}, prompt=row.prompt)[0]{at}",),
         "source",
+        by_prompt=True,
+        with_tokens=True,
     ),
 )
 
@@ -149,7 +153,9 @@ def preset_text(name: str, scope: Scope, vector: str = "calm") -> str:
         body += [*steps, f"return {result}"]
     elif by_prompt:
         part = f"x[row.index, here{', channels' if scope.kind == HEAD else ''}]"
-        inner = [*_HERE[TOKENS if scope.kind == TOKENS else SITE], f"part = {part}", *steps, f"{part} = {result}"]
+        here = _HERE[TOKENS] if scope.kind == TOKENS else _ITS_TOKENS if chosen.with_tokens else _HERE[SITE]
+        read = [f"part = {part}"] if "{x}" in f"{chosen.steps}{chosen.result}" else []
+        inner = [*here, *read, *steps, f"{part} = {result}"]
         body += ["x = x.clone()", "for row in ctx.rows:  # a prompt each; the rest of x is padding"]
         body += [*(f"    {line}" for line in inner), "return x"]
     else:
@@ -170,8 +176,8 @@ def preset_text(name: str, scope: Scope, vector: str = "calm") -> str:
 _PLACES: dict[str, dict[str, str]] = {
     SITE: {"at": "", "across": "", "where": ""},
     STEPS: {"at": "", "across": "", "where": ""},
-    TOKENS: {"at": "[0]", "across": "", "where": ", positions=[at - start for at in here]"},
-    HEAD: {"at": "[..., channels]", "across": "[channels]", "where": ', where="input"'},
+    TOKENS: {"at": "", "across": "", "where": ", positions=[at - start for at in here]"},
+    HEAD: {"at": "[:, channels]", "across": "[channels]", "where": ', where="input"'},
 }
 
 _CONSTANTS: dict[str, tuple[str, ...]] = {
@@ -180,6 +186,8 @@ _CONSTANTS: dict[str, tuple[str, ...]] = {
     TOKENS: ("FIRST, LAST = 0, 3  # positions in the sequence, from 0, both included",),
     HEAD: ("HEAD, WIDTH = {head}, {head_dim}  # a head fills WIDTH channels of what goes in",),
 }
+
+_ITS_TOKENS = ("here = row.columns",)  # none when its text has ended
 
 # Where along the token axis the tokens of a prompt lie that are meant. Inputs without tokens are taken whole.
 _HERE: dict[str, tuple[str, ...]] = {

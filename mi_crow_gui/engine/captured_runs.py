@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from core_hooks.model.captured_values import RunValues, SiteValues
     from core_hooks.model.tokens import TokenSequence
     from mi_crow_gui.engine.archive import KeptRun
+    from mi_crow_gui.engine.messages import RunInfo
     from mi_crow_gui.engine.recording import Recording
     from mi_crow_gui.plotdata.frame import Frame
 
@@ -37,6 +38,11 @@ class LiveValues:
     def prompt_tokens(self) -> int:
         """How many tokens the prompt has, the longest of a batch."""
         return self._recording.info.width
+
+    @property
+    def prompts(self) -> Sequence[range]:
+        """Where each prompt of a batch lies."""
+        return _prompts(self._recording.info)
 
     def sites(self) -> Collection[str]:
         """The sites that were captured."""
@@ -68,6 +74,11 @@ class KeptValues:
         """How many tokens the prompt has, the longest of a batch."""
         return self._kept.info.width
 
+    @property
+    def prompts(self) -> Sequence[range]:
+        """Where each prompt of a batch lies."""
+        return _prompts(self._kept.info)
+
     def sites(self) -> Collection[str]:
         """The sites that were captured."""
         return _sites(self._kept.frames)
@@ -80,6 +91,10 @@ class KeptValues:
 def by_pin(pinned: Mapping[str, KeptRun]) -> dict[str, RunValues]:
     """The pinned runs as controllers ask for them."""
     return {pin: KeptValues(kept) for pin, kept in pinned.items()}
+
+
+def _prompts(info: RunInfo) -> Sequence[range]:
+    return info.spans or (range(info.width),)
 
 
 def _sites(frames: Mapping[tuple[str, str], Frame]) -> list[str]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core_hooks.model.captured_values import GivenValues, SiteValues
+from core_hooks.model.batch import TokenBatch
+from core_hooks.model.captured_values import ControllerError, GivenValues, SiteValues
 from core_hooks.model.controller_context import Surroundings
 from core_hooks.model.tokens import TokenSequence
 from core_hooks.model.user_controller import UserController
@@ -121,3 +122,40 @@ def test_a_saved_vector_is_named_in_the_text_whatever_its_path_holds() -> None:
 def test_noise_is_the_same_in_every_run() -> None:
     x = torch.from_numpy(values())
     assert torch.equal(controller("noise", Scope(SITE))(x), controller("noise", Scope(SITE))(x))
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=lambda scope: scope.kind)
+def test_what_is_replaced_in_a_batch_follows_the_tokens_of_each_prompt_however_the_runs_are_padded(
+    scope: Scope,
+) -> None:
+    rows = tuple(TokenSequence(tuple(range(n)), ("a",) * n, (False,) * n) for n in (5, 2, 4))
+    now, then = TokenBatch(rows, "right"), TokenBatch(rows, "left")
+    kept = np.random.default_rng(1).normal(size=(3, 5, WIDTH)).astype(np.float32)
+    held = {"h.0": SiteValues(kept)}
+    around = Surroundings()
+    around.kept = {"A": GivenValues(3, rows[0], held, 5, held, then.spans)}
+    made = UserController("preset", "h.0", preset_text("replace", scope), surroundings=around)
+    made.begin(1, now)
+    x = np.random.default_rng(2).normal(size=(3, 5, WIDTH)).astype(np.float32)
+    expected = x.copy()
+    for number, row in enumerate(rows):
+        for at in range(len(row)):
+            if scope.kind == TOKENS and at > 3:
+                continue
+            channels = slice(8, 12) if scope.kind == HEAD else slice(None)
+            expected[number, at, channels] = kept[number, 5 - len(row) + at, channels]
+    np.testing.assert_array_equal(made(torch.from_numpy(x)).numpy(), expected)
+
+
+def test_a_prompt_that_the_other_run_has_none_for_or_of_another_length_is_refused_in_a_sentence() -> None:
+    rows = tuple(TokenSequence(tuple(range(n)), ("a",) * n, (False,) * n) for n in (3, 2))
+    held = {"h.0": SiteValues(OTHER)}
+    around = Surroundings()
+    made = UserController("preset", "h.0", preset_text("replace", Scope(SITE)), surroundings=around)
+    made.begin(1, TokenBatch(rows))
+    around.kept = {"A": GivenValues(3, rows[0], held, 3)}
+    with pytest.raises(ControllerError, match="has a single prompt, and there is none to lay over prompt 2"):
+        made(torch.zeros(2, 3, WIDTH))
+    around.kept = {"A": GivenValues(3, rows[0], held, 3, spans=(range(3), range(3)))}
+    with pytest.raises(ControllerError, match="Prompt 2 of run A has 3 tokens and this one 2"):
+        made(torch.zeros(2, 3, WIDTH))
