@@ -30,8 +30,8 @@ _SIZE = 0.85  # of the application's font
 class CellWords(pg.GraphicsObject):  # type: ignore[misc]
     """Writes only what can be seen, in black or white, whichever the cell's colour asks for.
 
-    `whole`: what does not fit is left out rather than shortened. A cell that is narrow and tall gets its word from
-    bottom to top; one that is too small for either gets none.
+    A cell that is narrow and tall gets its word from bottom to top; one that is too small for either gets none.
+    `whole`: the words are numbers, which are read side by side or not at all: where one does not fit, there are none.
     """
 
     def __init__(self, whole: bool = False) -> None:
@@ -75,7 +75,7 @@ class CellWords(pg.GraphicsObject):  # type: ignore[misc]
         line = metrics.height()
         upwards = cell.width() < _NARROW
         long, high = (cell.height(), cell.width()) if upwards else (cell.width(), cell.height())
-        if long < _SHORTEST or high < line - 1:
+        if long < _SHORTEST or high < line - 1 or (upwards and self._whole):
             painter.restore()
             return
         rows, columns = self._values.shape
@@ -83,12 +83,15 @@ class CellWords(pg.GraphicsObject):  # type: ignore[misc]
         left, right = max(0, math.floor(view.left() + 0.5)), min(columns, math.ceil(view.right() + 0.5))
         inks = self._table[places_in(self._values[top:bottom, left:right], self._scale.low, self._scale.high)]
         room = int(long - _GAP)
+        if self._whole and not self._all_fit(metrics, room, range(top, bottom), range(left, right)):
+            painter.restore()
+            return
         painter.resetTransform()
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
         for row in range(top, bottom):
             for column in range(left, right):
                 lines = self._word(row, column)[: max(1, int(high // line))]
-                text = "\n".join(self._fitting(part, metrics, room) for part in lines)
+                text = "\n".join(metrics.elidedText(part, Qt.TextElideMode.ElideRight, room) for part in lines)
                 middle = to_screen.map(QPointF(column, row))
                 painter.setPen(ink_on(QColor.fromRgb(int(inks[row - top, column - left]))))
                 if upwards:
@@ -101,7 +104,6 @@ class CellWords(pg.GraphicsObject):  # type: ignore[misc]
                     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
         painter.restore()
 
-    def _fitting(self, text: str, metrics: QFontMetrics, room: int) -> str:
-        if metrics.horizontalAdvance(text) <= room:
-            return text
-        return "" if self._whole else metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
+    def _all_fit(self, metrics: QFontMetrics, room: int, rows: range, columns: range) -> bool:
+        assert self._word is not None
+        return all(metrics.horizontalAdvance(self._word(row, column)[0]) <= room for row in rows for column in columns)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.colours import PlotColours
 
 _COLOURS = ((DIVERGENCE, "KL divergence"), (CHANGE, "Change of probability"))
-_WIDTHS = (16, 11, 10, 10, 11, 12, 12)
+_WIDTHS = (14, 11, 10, 10, 11, 10, 10)
 
 
 class CompareRunsPanel(AnalysisPanel):
@@ -58,7 +58,11 @@ class CompareRunsPanel(AnalysisPanel):
         )
         self._table.setSortingEnabled(True)
         self._table.sortByColumn(ComparedColumn.DIVERGENCE, Qt.SortOrder.DescendingOrder)
-        self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header = self._table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        # Which word was expected says more than how likely the one was that came: it stands further left.
+        for place, column in enumerate((ComparedColumn.TOP_A, ComparedColumn.TOP_B), 2):
+            header.moveSection(header.visualIndex(column), place)
         self._table.selectionModel().currentChanged.connect(self._on_table_current_changed)
         self._norms = MatrixView(self._colours, upwards=True, named_rows=True, whole_words=True)
         self._norms.hovered.connect(self._on_norms_hovered)
@@ -82,7 +86,7 @@ class CompareRunsPanel(AnalysisPanel):
         below = QSplitter(Qt.Orientation.Horizontal)
         below.addWidget(self._table)
         below.addWidget(self._norms_or_reason)
-        below.setSizes([100 * GRID, 80 * GRID])
+        below.setSizes([120 * GRID, 80 * GRID])
         whole = QSplitter(Qt.Orientation.Vertical)
         whole.addWidget(self._strip)
         whole.addWidget(below)

@@ -69,7 +69,7 @@ class ExperimentHeader(QWidget):
         edit = QLineEdit()
         edit.setPlaceholderText(placeholder)
         edit.setMinimumWidth(edit.fontMetrics().averageCharWidth() * letters + 2 * GRID)
-        edit.editingFinished.connect(lambda: self.changed.emit(field, edit.text()))
+        edit.editingFinished.connect(lambda: self._text_finished(field, edit))
         edit.returnPressed.connect(self._on_asked)
         self._add(field, label, edit, tip)
 
@@ -177,6 +177,12 @@ class ExperimentHeader(QWidget):
         row.addWidget(widget)
         self._fields[field], self._boxes[field] = widget, box
         self._flow.addWidget(box)
+
+    def _text_finished(self, field: str, edit: QLineEdit) -> None:
+        if not edit.hasFocus():
+            # A long text is known by its beginning.
+            edit.setCursorPosition(0)
+        self.changed.emit(field, edit.text())
 
     def _on_asked(self) -> None:
         # A text that is being typed is taken first.

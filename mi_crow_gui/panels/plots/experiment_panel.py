@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # Heights under which the explanation, and then the choices, make room for the map.
 _TALL, _SHORT = 40 * GRID, 34 * GRID
-# What the hint of an empty map needs, the lines above and below it included.
-_HINT = 14 * GRID
+# What the hint of an empty map needs, and what a map, the lines above and below them included.
+_HINT, _MAP = 14 * GRID, 24 * GRID
 _OUTDATED = "the settings were changed: press {} to compute with them"
 
 
@@ -91,12 +91,14 @@ class ExperimentPanel(PlotPanel):
     def show_busy(self, busy: bool) -> None:
         """While the model is at work, nothing else can be asked of it."""
         self.header.measure.setEnabled(not busy)
+        self._again.setEnabled(not busy)
 
     @contextmanager
     def as_picture(self) -> Iterator[QWidget]:
         """Without the choices: what was chosen is said under the map."""
         self._header_area.hide()
         self._choices.hide()
+        self._again.hide()
         try:
             with super().as_picture() as widget:
                 yield widget
@@ -115,6 +117,11 @@ class ExperimentPanel(PlotPanel):
 
     def _settings_shown(self) -> None:
         """The header shows other settings than before: hide what does not matter with them."""
+
+    def _name_button(self, verb: str) -> None:
+        """What the button that computes is called with these settings."""
+        for button in (self.header.measure, self._again):
+            button.setText(verb)
 
     def _when_words(self, drawing: Any) -> str:
         """What was measured, for the title line."""
@@ -159,7 +166,17 @@ class ExperimentPanel(PlotPanel):
         self._choices.setAutoRaise(True)
         self._choices.toggled.connect(self._on_choices_toggled)
         self._choices.hide()
-        self._title.insertWidget(self._title.count() - 1, self._choices)
+        # While the choices are put away, the button that computes with them is not.
+        self._again = QToolButton()
+        self._again.setText(self.verb)
+        self._again.setObjectName(f"{self.kind}Again")
+        self._again.setAccessibleName(self.verb)
+        self._again.setToolTip("Compute with the choices as they are")
+        self._again.setAutoRaise(True)
+        self._again.clicked.connect(self.measureRequested)
+        self._again.hide()
+        for button in (self._again, self._choices):
+            self._title.insertWidget(self._title.count() - 1, button)
         above = QVBoxLayout()
         above.setSpacing(0)
         self._header_area = HeaderArea(self.header)
@@ -183,11 +200,13 @@ class ExperimentPanel(PlotPanel):
         if not hasattr(self, "_choices"):
             return
         self._means.setVisible(self.height() >= _TALL)
-        folded = self.is_short and self._drawing is not None
+        needed = self._header_area.sizeHint().height()
+        folded = self._drawing is not None and (self.is_short or self.height() - needed < _MAP)
         self._choices.setVisible(folded)
         self._header_area.setVisible(not folded or self._choices.isChecked())
+        self._again.setVisible(folded and not self._choices.isChecked())
         # Before anything is measured the choices need the room more than the sentence of what they are.
-        room = self.height() - self._header_area.sizeHint().height()
+        room = self.height() - needed
         shown = room >= _HINT or self._drawing is not None or self._refused
         self._stack.setVisible(shown)
         self._foot.setVisible(shown)

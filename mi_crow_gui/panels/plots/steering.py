@@ -164,7 +164,7 @@ class SteeringPanel(ExperimentPanel):
         made = not self._settings.path
         for field in ("toward", "away", "everywhere"):
             self.header.field(field).setEnabled(made)
-        self.header.measure.setText(self.verb if made else "Measure the vector")
+        self._name_button(self.verb if made else "Measure the vector")
         if self._drawing is not None:
             self._show_row()
 
@@ -175,7 +175,7 @@ class SteeringPanel(ExperimentPanel):
         row = self.row
         self._view.set_marked(row, None)
         values, strengths = content.values[row], content.strengths
-        self._strengths.set_name("strength (times the vector)")
+        self._strengths.set_name("strength (× vector)")
         self._measured.set_name("logit difference")
         self._line.setData(strengths, values)
         self._dots.setData(strengths, values)
