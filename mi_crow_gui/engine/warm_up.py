@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _done = False
+# Of malloc.h; and from how many bytes on a block is large.
+_MMAP_THRESHOLD, _LARGE = -3, 1 << 22
 
 
 def set_threads(count: int) -> None:
@@ -42,6 +44,17 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def give_large_blocks_back() -> None:
+    """Have the C library ask the system for every large block by itself, and give it back at once.
+
+    Else what a thread frees stays in pieces between what it keeps: reading 2,000 tokens of a small model through the
+    lens, a few megabytes at a time, held 20 GB.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
+    if set_option is not None:
+        set_option(_MMAP_THRESHOLD, _LARGE)
 
 
 def _load_libraries() -> None:
@@ -76,6 +89,7 @@ def warm_up() -> None:
     if _done:
         return
     started = time.perf_counter()
+    give_large_blocks_back()
     with _uncollected():
         _load_libraries()
         import torch  # noqa: F401
