@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.frame import Frame
 
 RunKind = Literal["run", "generate", "step"]
+RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
 StateName = Literal["idle", "loading", "ready", "running", "failed"]
 
 # Keys of the mailbox that are no hook ids.

@@ -21,6 +21,7 @@ class CaptureTextPanel(QWidget):
     """Stands where the prompt is otherwise; positions are those of tokens in the text."""
 
     tokenSelected = Signal(int)
+    tokenHovered = Signal(int)  # -1 when the mouse leaves
     stepRequested = Signal(int)  # to the next text (1) or the one before (-1)
     rangeRequested = Signal(int, int)  # first token, and how many
 
@@ -56,6 +57,7 @@ class CaptureTextPanel(QWidget):
         self._strip.setObjectName("captureTokens")
         self._strip.setAccessibleName("Tokens of the text")
         self._strip.tokenSelected.connect(self._on_strip_token_selected)
+        self._strip.tokenHovered.connect(self._on_strip_token_hovered)
         self._legend = MeasureLegend(self._strip)
         self._legend.setObjectName("captureLegend")
         walk = QWidget()
@@ -102,6 +104,14 @@ class CaptureTextPanel(QWidget):
     def select_token(self, position: int) -> None:
         """Select the token at a position of the text; -1 selects none."""
         self._strip.set_selected(position - self._first if position >= 0 else -1)
+
+    def point_at(self, position: int) -> None:
+        """Show which token is under the mouse in a plot; -1 for none."""
+        self._strip.set_pointed(position - self._first if position >= 0 else -1)
+
+    @Slot(int)
+    def _on_strip_token_hovered(self, place: int) -> None:
+        self.tokenHovered.emit(place + self._first if place >= 0 else -1)
 
     @Slot(int)
     def _on_strip_token_selected(self, place: int) -> None:

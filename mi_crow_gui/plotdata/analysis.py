@@ -84,6 +84,8 @@ class Grid:
         What a row and a column are called.
     row_labels, column_labels
         Name of each; ``""`` or missing where there is only its number.
+    first_row, first_column
+        Number of the first: its position in the sequence where it is a token.
     """
 
     values: np.ndarray
@@ -91,10 +93,12 @@ class Grid:
     column: str
     row_labels: tuple[str, ...] = ()
     column_labels: tuple[str, ...] = ()
+    first_row: int = 0
+    first_column: int = 0
 
     def rows(self) -> Rows:
         """The same as the base of all plots knows it."""
-        return Rows(self.values, 0, self.row, self.column, self.row_labels, 0, 1)
+        return Rows(self.values, self.first_row, self.row, self.column, self.row_labels, 0, 1)
 
 
 def share_scale(pyramid: Pyramid, mode: str, what: str) -> Scale:

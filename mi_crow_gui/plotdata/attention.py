@@ -55,11 +55,15 @@ class Attention(Analysis):
 
 @dataclass(frozen=True, slots=True)
 class AttentionSettings:
-    """Which block, which of its heads is large, and the range of all their colours."""
+    """Which block, which of its heads is large, the range of all their colours, and whether token 0 is left out.
+
+    Most heads give most of their attention to the first token when they have nothing to do.
+    """
 
     block: int = 0
     head: int = 0
     scale: str = WHOLE
+    hide_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,8 +84,9 @@ class AttentionDrawing(Drawing):
 def prepare_attention(content: Attention, settings: AttentionSettings) -> AttentionDrawing:
     """Make the large head ready; the small ones are."""
     head = min(settings.head, len(content.patterns) - 1)
-    pattern = content.patterns[head]
-    grid = Grid(pattern, "token", "attends to", content.tokens, content.tokens)
+    first = int(settings.hide_first and len(content.tokens) > 1)
+    pattern, texts = content.patterns[head][first:, first:], content.tokens[first:]
+    grid = Grid(pattern, "token", "attends to", texts, texts, first, first)
     pyramid = build(pattern)
     scale = share_scale(pyramid, settings.scale, "attention")
     return AttentionDrawing(content.frame(pattern), settings, grid.rows(), content, head, grid, pyramid, scale)

@@ -70,12 +70,13 @@ class LensCell(Analysis):
 class LensSettings:
     """`colour` is one of the measures above; `word` is the text of the word whose rank is asked for.
 
-    `scale` is the range of the colours of probabilities.
+    `scale` is the range of the colours of probabilities; `hide_first` leaves the first token out.
     """
 
     colour: str = PROBABILITY
     word: str = ""
     scale: str = WHOLE
+    hide_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +89,23 @@ class LensDrawing(Drawing):
     scale: Scale
 
     def table(self) -> Table:
-        """What is coloured, one row a place of the stream; the words are in the picture."""
-        return Table.of_rows(self.rows)
+        """One row a cell: its place and token, the likeliest word there, then what was measured of it.
+
+        A program gets the matrix that is coloured, one row a place.
+        """
+        content, first = self.content, self.grid.first_column
+        columns = self.grid.values.shape[1]
+        measures = [("probability", content.probability), ("entropy", content.entropy)]
+        if content.rank is not None and content.word_probability is not None:
+            measures += [("rank", content.rank), ("word probability", content.word_probability)]
+        values = np.stack([array[:, first:].reshape(-1) for _, array in measures], axis=1)
+
+        def lead(index: int) -> tuple[object, ...]:
+            row, token = index // columns, index % columns + first
+            return (self.grid.row_labels[row], token, content.tokens[token], content.words[row][token])
+
+        names = [f"{name} of {content.word}" if place > 1 else name for place, (name, _) in enumerate(measures)]
+        return Table(values, ("place", "position", "token", "likeliest word", *names), lead, self.grid.values)
 
 
 def prepare_lens(content: Lens, settings: LensSettings) -> LensDrawing:
@@ -103,6 +119,8 @@ def prepare_lens(content: Lens, settings: LensSettings) -> LensDrawing:
         values = content.word_probability
     else:
         known = settings.colour == PROBABILITY
+    first = int(settings.hide_first and values.shape[1] > 1)
+    values = values[:, first:]
     pyramid = build(values)
     scale = share_scale(pyramid, settings.scale, "probability")
     if settings.colour == ENTROPY:
@@ -110,5 +128,5 @@ def prepare_lens(content: Lens, settings: LensSettings) -> LensDrawing:
     elif settings.colour == RANK and known:
         # The few first places are what matters: below the hundredth all look alike.
         scale = Scale(0.0, max(1.0, min(100.0, pyramid.extent.high)), False, "rank, 0 is the likeliest")
-    grid = Grid(values, "place", "token", block_names(len(values)), content.tokens)
+    grid = Grid(values, "place", "token", block_names(len(values)), content.tokens[first:], 0, first)
     return LensDrawing(content.frame(values), settings, grid.rows(), content, grid, pyramid, scale)

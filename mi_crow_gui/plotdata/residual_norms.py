@@ -41,9 +41,10 @@ class ResidualNorms(Analysis):
 
 @dataclass(frozen=True, slots=True)
 class ResidualNormsSettings:
-    """`scale` is one of `mi_crow_gui.plotdata.scale`."""
+    """`scale` is one of `mi_crow_gui.plotdata.scale`; `hide_first` leaves the token at position 0 out."""
 
     scale: str = PERCENTILE
+    hide_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +63,15 @@ class ResidualNormsDrawing(Drawing):
 
 def prepare_residual_norms(content: ResidualNorms, settings: ResidualNormsSettings) -> ResidualNormsDrawing:
     """Find the range of the colours; the first token, often a hundred times longer, has no say in percentiles."""
-    norms = content.norms
-    apart = settings.scale == PERCENTILE and norms.shape[1] > 1 and content.first_token == 0
+    hidden = int(settings.hide_first and content.first_token == 0 and content.norms.shape[1] > 1)
+    norms, first = content.norms[:, hidden:], content.first_token + hidden
+    apart = settings.scale == PERCENTILE and norms.shape[1] > 1 and first == 0
     pyramid = build(norms)
     scale = colour_scale(build(norms[:, 1:]) if apart else pyramid, settings.scale)
     if apart:
         scale = replace(scale, note=f"{scale.note}, token 0 left out")
-    grid = Grid(norms, "place", "token", content.names or block_names(len(norms)), content.tokens)
+    names = content.names or block_names(len(norms))
+    grid = Grid(norms, "place", "token", names, content.tokens[hidden:], 0, first)
     frame = replace(content.frame(norms), origin=content.origin)
     return ResidualNormsDrawing(frame, settings, grid.rows(), content, grid, pyramid, scale)
 

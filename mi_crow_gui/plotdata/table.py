@@ -31,11 +31,14 @@ class Table:
         Name of each column, the leading columns included.
     lead
         What stands before the numbers of a row, e.g. its position and its token.
+    array
+        What a program gets in place of `values`, where those are laid out for people.
     """
 
     values: np.ndarray
     header: tuple[str, ...]
     lead: Callable[[int], tuple[object, ...]]
+    array: np.ndarray | None = None
 
     @classmethod
     def of_rows(cls, rows: Rows) -> Table:
@@ -67,7 +70,7 @@ class Table:
     def write_npy(self, path: Path) -> None:
         """Write the numbers alone, in the dtype they were measured in; nothing in the file is pickled."""
         with path.open("wb") as file:
-            np.save(file, self.values, allow_pickle=False)
+            np.save(file, self.values if self.array is None else self.array, allow_pickle=False)
 
 
 def _lead_of(rows: Rows) -> Callable[[int], tuple[object, ...]]:

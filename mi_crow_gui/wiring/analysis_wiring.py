@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, Slot
@@ -12,16 +11,17 @@ from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.plot_source import NEWEST
 from mi_crow_gui.engine.analysis_request import AnalysisRequest
 from mi_crow_gui.engine.drawing_pool import DrawingWish
-from mi_crow_gui.engine.messages import LookedAt
+from mi_crow_gui.engine.messages import RUN_KINDS, LookedAt
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.plotdata.analysis import Analysis
+from mi_crow_gui.wiring.analysis_moment import Moment, ShownAnalysis, first_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from core_hooks.model.tokens import TokenSequence, TokenStep
     from mi_crow_gui.document.hook_spec import HookSpec
-    from mi_crow_gui.engine.messages import Followed, LiveContents, RunInfo, RunOutcome
+    from mi_crow_gui.engine.messages import Failure, Followed, LiveContents, RunInfo, RunOutcome
     from mi_crow_gui.engine.tasks import TaskProgress, TaskResult
     from mi_crow_gui.panels.plots.board import PlotBoard
     from mi_crow_gui.plotdata.kind import PlotKind
@@ -49,6 +49,8 @@ class AnalysisWiring(QObject):
         self._step: int | None = None
         self._prompts = 1
         self._live: Mapping[Followed, Analysis] = {}
+        # Why the newest prompt was not run.
+        self._refusal = ""
         self._results: dict[AnalysisRequest, TaskResult] = {}
         # With which controllers what needs no run was computed.
         self._acted: dict[AnalysisRequest, tuple[HookSpec, ...]] = {}
@@ -57,7 +59,7 @@ class AnalysisWiring(QObject):
         self._asked_at = 0.0
         # What needs no run waits for the first one all the same, or to be asked for: opening a model is not slowed.
         self._awake = False
-        self._shown: dict[str, _Shown] = {}
+        self._shown: dict[str, ShownAnalysis] = {}
         service = parts.service
         board.visibilityChanged.connect(self._refresh)
         board.settingsChanged.connect(self._on_board_settings_changed)
@@ -66,6 +68,7 @@ class AnalysisWiring(QObject):
         service.promptStepsArrived.connect(self._on_service_prompt_steps_arrived)
         service.liveArrived.connect(self._on_service_live_arrived)
         service.runFinished.connect(self._on_service_run_finished)
+        service.failed.connect(self._on_service_failed)
         service.modelOpened.connect(self._on_service_model_opened)
         service.pinsChanged.connect(self._on_service_pins_changed)
         service.taskEnded.connect(self._on_service_task_ended)
@@ -87,7 +90,7 @@ class AnalysisWiring(QObject):
 
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
-        self._run, self._tokens = 0, None
+        self._run, self._tokens, self._refusal = 0, None, ""
         self._going, self._continued = info.number, info.continued
         self._outcome, self._info, self._prompts = None, info, len(info.prompts)
         self._take_prompt()
@@ -141,6 +144,15 @@ class AnalysisWiring(QObject):
         one = self._outcome.of_prompt(self._selected())
         self._given = len(one.info.tokens) - one.info.continued
         self._tokens = one.info.tokens.followed_by(one.generated)
+        if one.stopped == "context":
+            # The last word that was chosen is one too many for the model.
+            self._tokens = first_tokens(self._tokens, len(self._tokens) - 1)
+
+    @Slot(object)
+    def _on_service_failed(self, failure: Failure) -> None:
+        if failure.task in RUN_KINDS:
+            self._refusal = failure.message
+            self._refresh()
 
     def _selected(self) -> int:
         return max(0, min(self._parts.store.workspace.selected_prompt, self._prompts - 1))
@@ -157,7 +169,7 @@ class AnalysisWiring(QObject):
 
     @Slot(object)
     def _on_service_model_opened(self, opened: object) -> None:
-        self._run, self._tokens, self._awake = 0, None, False
+        self._run, self._tokens, self._awake, self._refusal = 0, None, False, ""
         self._outcome = self._info = None
         self._live = {}
         self._results.clear()
@@ -208,8 +220,7 @@ class AnalysisWiring(QObject):
         if tokens is None or not len(tokens):
             return []
         if kept is None and self._step is not None and not panel.divisible():
-            end = self._given + self._step
-            tokens = type(tokens)(tokens.ids[:end], tokens.texts[:end], tokens.special[:end])
+            tokens = first_tokens(tokens, self._given + self._step)
         prompt = self._selected() if kept is None else 0
         return [AnalysisRequest(name, run, tokens, panel.parameters(), prompt)] + [
             AnalysisRequest(other, run, tokens, parameters, prompt) for other, parameters in panel.further()
@@ -232,6 +243,9 @@ class AnalysisWiring(QObject):
             if source != NEWEST and source not in self._parts.service.pinned:
                 self._shown.pop(panel.plot_id, None)
                 panel.show_problem(f"No run is pinned as {source}: select one in the history and press {source}.")
+            if self._refusal and panel in following and panel.drawing is None:
+                panel.show_problem(self._refusal)
+                continue
             for place, wish in enumerate(self._wishes(panel)):
                 result = self._results.get(wish)
                 if result is None:
@@ -265,7 +279,7 @@ class AnalysisWiring(QObject):
         if content is not None:
             self._draw(panel, content, *self._moment(panel, wish))
             return
-        shown = _Shown(result, None, 0, 0)
+        shown = ShownAnalysis(result, None, 0, 0)
         if self._shown.get(panel.plot_id) != shown:
             self._shown[panel.plot_id] = shown
             panel.show_problem(f"Stopped before its end. {panel.hint}" if result.cancelled else result.problem)
@@ -283,13 +297,13 @@ class AnalysisWiring(QObject):
         return end, end - self._given
 
     def _draw(self, panel: AnalysisPanel, content: Analysis, end: int, step: int) -> None:
-        shown = _Shown(content, panel.settings(), end, step)
+        shown = ShownAnalysis(content, panel.settings(), end, step)
         if self._shown.get(panel.plot_id) == shown:
             return
         self._shown[panel.plot_id] = shown
         prepare = self._kinds[panel.kind].prepare
         if content.run:
-            prepare = _Moment(prepare, end, step)
+            prepare = Moment(prepare, end, step)
         self._parts.drawings.ask(DrawingWish(panel.plot_id, cast("Any", content), panel.settings(), prepare))
 
     @Slot(object)
@@ -361,25 +375,3 @@ class AnalysisWiring(QObject):
         wish = AnalysisRequest(self._kinds[panel.kind].analysis, 0, None, panel.parameters())
         other = panel.acted_upon() and self._acted.get(wish, self._acting()) != self._acting()
         panel.mark_stale("controllers changed since: map the heads again (Model ▸ Map the heads)" if other else "")
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What a plot shows or was asked to; equal only for the same content."""
-
-    content: Analysis | TaskResult
-    settings: Any
-    end: int
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """Prepares a drawing of an analysis as it was at a step; on the drawing thread, for it may take a while."""
-
-    prepare: Callable[[Any, Any], Any]
-    end: int
-    step: int
-
-    def __call__(self, content: Any, settings: Any) -> Any:
-        return self.prepare(content.until(self.end, self.step), settings)

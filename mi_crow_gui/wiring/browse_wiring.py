@@ -190,6 +190,8 @@ class BrowseWiring(QObject):
 
             strip = self._strip = CaptureTextPanel()
             strip.tokenSelected.connect(self.select_position)
+            strip.tokenHovered.connect(self._plots.point_at_token)
+            self._plots.tokenPointed.connect(strip.point_at)
             strip.stepRequested.connect(self._on_strip_step_requested)
             strip.rangeRequested.connect(self._on_strip_range_requested)
             self._window.install_capture_text(strip)

@@ -12,6 +12,7 @@ from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.plot_source import NEWEST, SIDES, follows
 from mi_crow_gui.document.workspace import PlotSpec
 from mi_crow_gui.engine.drawing_pool import DrawingWish
+from mi_crow_gui.engine.messages import RUN_KINDS
 from mi_crow_gui.plotdata.frame import side
 from mi_crow_gui.plotdata.frame_pair import FramePair, PairPreparation
 from mi_crow_gui.plotdata.prompt_frame import frame_of_prompt
@@ -40,6 +41,7 @@ class PlotsWiring(QObject):
     """
 
     changed = Signal()
+    tokenPointed = Signal(int)  # the token under the mouse in a plot, -1 for none
 
     def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
         super().__init__(parts.window)
@@ -53,6 +55,8 @@ class PlotsWiring(QObject):
         self._step: int | None = None
         self._scrubbed: dict[str, Frame | None] = {}
         self._info: RunInfo | None = None
+        # Why the newest prompt was not run.
+        self._refusal = ""
         self._modules: frozenset[str] | None = None
         self._of_prompt: dict[str, tuple[Frame, Frame]] = {}
         board.plotCloseRequested.connect(self._on_board_plot_close_requested)
@@ -68,8 +72,10 @@ class PlotsWiring(QObject):
         parts.store.changed.connect(self._on_store_changed)
         # After the plots are there.
         self._token = SharedToken(parts, board)
+        self._token.pointed.connect(self.tokenPointed)
         parts.service.framesArrived.connect(self._on_service_frames_arrived)
         parts.service.runStarted.connect(self._on_service_run_started)
+        parts.service.failed.connect(self._on_service_failed)
         parts.service.modelOpened.connect(self._on_service_model_opened)
         parts.drawings.drawn.connect(self._on_drawings_drawn)
         parts.drawings.failed.connect(self._on_drawings_failed)
@@ -116,6 +122,11 @@ class PlotsWiring(QObject):
     def select_token(self, position: int) -> None:
         """Point at a token in every plot; -1 at none."""
         self._token.select(position)
+
+    @Slot(int)
+    def point_at_token(self, position: int) -> None:
+        """The mouse is over a token elsewhere; -1 for none."""
+        self._token.point_at(position)
 
     @property
     def settled(self) -> bool:
@@ -204,7 +215,7 @@ class PlotsWiring(QObject):
     @Slot(object)
     def _on_service_run_started(self, info: RunInfo) -> None:
         # What is on the screen belongs to an older run from now on, and says so until the new values arrive.
-        self._info = info
+        self._info, self._refusal = info, ""
         self._frames.clear()
         for panel in (*self._board.panels(), *self._inspected.values()):
             if follows(self._source_of(panel)):
@@ -212,8 +223,14 @@ class PlotsWiring(QObject):
                 panel.mark_stale(f"run {info.number} is on its way")
 
     @Slot(object)
+    def _on_service_failed(self, failure: Failure) -> None:
+        if failure.task in RUN_KINDS:
+            self._refusal = failure.message
+            self._refresh()
+
+    @Slot(object)
     def _on_service_model_opened(self, opened: OpenedModel) -> None:
-        self._modules = frozenset(record.path for record in opened.tree)
+        self._modules, self._refusal = frozenset(record.path for record in opened.tree), ""
         self._frames.clear()
         self._shown.clear()
         for panel in (*self._board.panels(), *self._inspected.values()):
@@ -287,7 +304,7 @@ class PlotsWiring(QObject):
         frame = self.frame_at(site)
         if frame is None and self._modules is not None and site not in self._modules:
             return Found(None, f"The open model has no {site}: it belongs to another one. Select a module of this one.")
-        return Found(frame)
+        return Found(frame, self._refusal if frame is None else "")
 
     def whole_frame_at(self, site: str) -> Frame | None:
         """The newest frame of a site, of a batch that of all its prompts.

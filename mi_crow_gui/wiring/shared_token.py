@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from mi_crow_gui.document.plot_source import NEWEST, RUN_A, SIDES
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
@@ -35,8 +35,11 @@ class _Place:
 class SharedToken(QObject):
     """Tells plots and strip of the selected token and of the one under the mouse.
 
-    In another run that is the token which `core_hooks.analysis.alignment` pairs with it, none where it has no partner.
+    `pointed` carries the place of the latter in the newest run, -1 for none. In another run that is the token which
+    `core_hooks.analysis.alignment` pairs with it, none where it has no partner.
     """
+
+    pointed = Signal(int)
 
     def __init__(self, parts: Parts, board: PlotBoard) -> None:
         super().__init__(parts.window)
@@ -105,7 +108,9 @@ class SharedToken(QObject):
         if place == self._pointed:
             return
         self._pointed = place
-        self._parts.window.prompt.point_at(self._in_strip(place))
+        in_strip = self._in_strip(place)
+        self._parts.window.prompt.point_at(in_strip)
+        self.pointed.emit(in_strip)
         for panel in self._panels():
             panel.set_pointed(self._at(place, self._run_of(panel)))
 

@@ -82,15 +82,29 @@ class AttentionPanel(AnalysisPanel):
     def _note(self, drawing: AttentionDrawing) -> str:
         content = drawing.content
         words = [f"{plural(len(content.patterns), 'head')} × {plural(len(content.tokens), 'token')}", content.path]
+        extent = drawing.pyramid.extent
+        # While a run goes on, NaN is what nobody looked at when it was computed.
+        bad = self.not_finite_words(0 if content.live else extent.nan, extent.infinite)
+        if bad:
+            words.append(f"head {drawing.head}: {bad}")
+        if drawing.grid.first_column:
+            words.append("token 0 left out")
         if content.switched_from:
             words.append(f"attention computed 'eager' instead of '{content.switched_from}' for this")
         return " · ".join(words)
 
     def _mark_token(self, position: int | None) -> None:
-        self._view.set_marked(position, position)
+        place = self._place_of(position)
+        self._view.set_marked(place, place)
 
     def _mark_pointed(self, position: int | None) -> None:
-        self._view.set_pointed(position, position)
+        place = self._place_of(position)
+        self._view.set_pointed(place, place)
+
+    def _place_of(self, position: int | None) -> int | None:
+        """Row and column of a token."""
+        first = self._drawing.grid.first_row
+        return position - first if position is not None and position >= first else None
 
     def _recolour(self, colours: PlotColours) -> None:
         self._heads.recolour(colours)
@@ -107,6 +121,7 @@ class AttentionPanel(AnalysisPanel):
             ((WHOLE, "0 to 1"), (PERCENTILE, "Percentile (1 to 99)"), (MIN_MAX, "Min to max")),
             "scale",
         )
+        self._add_switch(menu, "Hide the first token", "hide_first")
         menu.addAction("Show everything", self._view.fit)
 
     @Slot(str)
@@ -126,13 +141,14 @@ class AttentionPanel(AnalysisPanel):
         if cell is None or self._drawing is None:
             self._point_at("")
             return
-        row, column = cell
-        weight = self._drawing.grid.values[cell]
+        grid = self._drawing.grid
+        row, column = cell[0] + grid.first_row, cell[1] + grid.first_column
+        weight = grid.values[cell]
         self._point_at(f"{self._token_words(row)} → {self._token_words(column)} · {weight!s}", row)
 
     @Slot(object)
     def _on_view_clicked(self, cell: tuple[int, int]) -> None:
-        self.tokenSelected.emit(cell[0])
+        self.tokenSelected.emit(cell[0] + self._drawing.grid.first_row)
 
 
 KIND = PlotKind("attention", "Attention", prepare_attention, AttentionPanel, order=60, analysis="attention")

@@ -33,7 +33,7 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation)
         self._upright = orientation in ("left", "right")
-        self._first, self._count = 0, 0
+        self._first = self._count = self._shift = 0
         self._labels: Sequence[str] = ()
         self._room = 1.0
         self.enableAutoSIPrefix(False)
@@ -47,12 +47,15 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
             self.showLabel(bool(name))
             self._measure()
 
-    def set_positions(self, first: int, amount: int, labels: Sequence[str] = ()) -> None:
-        """What is labelled: `amount` positions from `first` on; `labels` may be shorter or empty."""
-        known = (self._first, self._count, self._labels)
-        if known == (first, amount, labels):
+    def set_positions(self, first: int, amount: int, labels: Sequence[str] = (), shift: int = 0) -> None:
+        """What is labelled: `amount` positions from `first` on; `labels` may be shorter or empty.
+
+        Their numbers are `shift` larger than where they stand.
+        """
+        known = (self._first, self._count, self._labels, self._shift)
+        if known == (first, amount, labels, shift):
             return
-        self._first, self._count, self._labels = first, amount, labels
+        self._first, self._count, self._labels, self._shift = first, amount, labels, shift
         self._measure()
         self.picture = None
         self.update()
@@ -64,7 +67,8 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
             return []
         pixels = size / abs(maxVal - minVal)
         step = next(s * 10**power for power in range(16) for s in _STEPS if s * 10**power * pixels >= self._room)
-        return [(step, [float(position) for position in range(-(-first // step) * step, last + 1, step)])]
+        start = -(-(first + self._shift) // step) * step - self._shift
+        return [(step, [float(position) for position in range(start, last + 1, step)])]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:  # noqa: D102
         return [self._label(int(value)) for value in values]
@@ -72,9 +76,10 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
     def _label(self, position: int) -> str:
         index = position - self._first
         text = self._labels[index] if 0 <= index < len(self._labels) else ""
+        number = count(position + self._shift)
         if not text:
-            return count(position)
-        return f"{_short(text)}  {count(position)}" if self._upright else f"{_short(text)}\n{count(position)}"
+            return number
+        return f"{_short(text)}  {number}" if self._upright else f"{_short(text)}\n{number}"
 
     def _measure(self) -> None:
         """How wide the axis is, and how far apart labels must be."""

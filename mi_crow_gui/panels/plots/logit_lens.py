@@ -110,14 +110,15 @@ class LogitLensPanel(AnalysisPanel):
     # ---- drawing ---------------------------------------------------------------------------------------------------
 
     def _draw(self, drawing: LensDrawing) -> None:
-        content = drawing.content
+        content, first = drawing.content, drawing.grid.first_column
         if self._cell is not None and self._cell[1] >= len(content.tokens):
             self.open_cell(-1, -1)
 
         def word(row: int, column: int) -> tuple[str, str]:
-            if content.live and np.isnan(content.probability[row, column]):
+            token = column + first
+            if content.live and np.isnan(content.probability[row, token]):
                 return ("", "")
-            return readable_token(content.words[row][column]), percent(float(content.probability[row, column]))
+            return readable_token(content.words[row][token]), percent(float(content.probability[row, token]))
 
         self._view.set_grid(drawing.grid, drawing.pyramid, drawing.scale, word, gaps=content.live)
         if drawing.settings.colour in (PROBABILITY, WORD):
@@ -133,9 +134,12 @@ class LogitLensPanel(AnalysisPanel):
             WORD: f"probability of {readable_token(drawing.content.word)}",
         }
         rows, columns = drawing.grid.values.shape
+        extent, live = drawing.pyramid.extent, drawing.content.live
         words = [
             f"{plural(rows - 1, 'block')} × {plural(columns, 'token')}",
             f"{plural(drawing.content.unread, 'token')} not read yet" if drawing.content.unread else "",
+            self.not_finite_words(0 if live else extent.nan, extent.infinite),
+            "token 0 left out" if drawing.grid.first_column else "",
             f"colour: {names[drawing.settings.colour]}",
         ]
         return " · ".join(word for word in words if word)
@@ -143,10 +147,14 @@ class LogitLensPanel(AnalysisPanel):
     def _mark_token(self, position: int | None) -> None:
         # The row of the cell that was opened too, as long as its token is the selected one.
         row = self._cell[0] if self._cell is not None and self._cell[1] == position else None
-        self._view.set_marked(row, position)
+        self._view.set_marked(row, self._place_of(position))
 
     def _mark_pointed(self, position: int | None) -> None:
-        self._view.set_pointed(None, position)
+        self._view.set_pointed(None, self._place_of(position))
+
+    def _place_of(self, position: int | None) -> int | None:
+        first = self._drawing.grid.first_column
+        return position - first if position is not None and position >= first else None
 
     def _recolour(self, colours: PlotColours) -> None:
         self._view.recolour(colours)
@@ -165,6 +173,7 @@ class LogitLensPanel(AnalysisPanel):
             ((WHOLE, "0 to 1"), (PERCENTILE, "Percentile (1 to 99)"), (MIN_MAX, "Min to max")),
             "scale",
         )
+        self._add_switch(menu, "Hide the first token", "hide_first")
         menu.addAction("Show everything", self._view.fit)
         if self._cell is not None:
             menu.addAction("Close the list of words", lambda: self.open_cell(-1, -1))
@@ -189,6 +198,7 @@ class LogitLensPanel(AnalysisPanel):
             self._point_at("")
             return
         content = self._drawing.content
+        cell = (cell[0], cell[1] + self._drawing.grid.first_column)
         if content.live and np.isnan(content.probability[cell]):
             self._point_at(f"{self._place(*cell)} · not read yet", cell[1])
             return
@@ -203,8 +213,9 @@ class LogitLensPanel(AnalysisPanel):
 
     @Slot(object)
     def _on_view_clicked(self, cell: tuple[int, int]) -> None:
-        self.tokenSelected.emit(cell[1])
-        self.open_cell(*cell)
+        row, token = cell[0], cell[1] + self._drawing.grid.first_column
+        self.tokenSelected.emit(token)
+        self.open_cell(row, token)
 
     @Slot(str)
     def _on_bars_pointed(self, text: str) -> None:

@@ -120,9 +120,9 @@ class MatrixView(QWidget):
         self._grid, self._pyramid, self._scale, self._word, self._gaps = grid, pyramid, scale, word, gaps
         rows, columns = grid.values.shape
         self._left.set_name(grid.row)
-        self._left.set_positions(0, rows, grid.row_labels)
+        self._left.set_positions(0, rows, grid.row_labels, grid.first_row)
         self._bottom.set_name(grid.column)
-        self._bottom.set_positions(0, columns, grid.column_labels)
+        self._bottom.set_positions(0, columns, grid.column_labels, grid.first_column)
         self._paint()
         self.canvas.show_all(self._matrix.boundingRect())
 

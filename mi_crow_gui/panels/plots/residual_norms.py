@@ -58,23 +58,27 @@ class ResidualNormsPanel(AnalysisPanel):
         words = [
             f"{plural(len(drawing.content.names) or rows - 1, 'block')} × {plural(columns, 'token')}",
             f"L2 norm, {number(extent.low)} to {number(extent.high)}",
-            self.not_finite_words(extent.nan, extent.infinite),
+            self.not_finite_words(0 if drawing.content.live else extent.nan, extent.infinite),
+            "token 0 left out" if drawing.grid.first_column > drawing.content.first_token else "",
         ]
         return " · ".join(word for word in words if word)
 
     def _mark_token(self, position: int | None) -> None:
-        first = self._drawing.content.first_token
-        self._view.set_marked(None, position - first if position is not None and position >= first else None)
+        self._view.set_marked(None, self._place_of(position))
 
     def _mark_pointed(self, position: int | None) -> None:
-        first = self._drawing.content.first_token
-        self._view.set_pointed(None, position - first if position is not None and position >= first else None)
+        self._view.set_pointed(None, self._place_of(position))
+
+    def _place_of(self, position: int | None) -> int | None:
+        first = self._drawing.grid.first_column
+        return position - first if position is not None and position >= first else None
 
     def _recolour(self, colours: PlotColours) -> None:
         self._view.recolour(colours)
 
     def _fill_menu(self, menu: QMenu) -> None:
         self._add_choice(menu, "Scale", ((PERCENTILE, "Percentile (1 to 99)"), (MIN_MAX, "Min to max")), "scale")
+        self._add_switch(menu, "Hide the first token", "hide_first")
         menu.addAction("Show everything", self._view.fit)
 
     @Slot(str)
@@ -87,12 +91,12 @@ class ResidualNormsPanel(AnalysisPanel):
             self._point_at("")
             return
         grid = self._drawing.grid
-        position = cell[1] + self._drawing.content.first_token
+        position = cell[1] + grid.first_column
         self._point_at(f"{grid.row_labels[cell[0]]} · {self._token_words(position)} · {grid.values[cell]!s}", position)
 
     @Slot(object)
     def _on_view_clicked(self, cell: tuple[int, int]) -> None:
-        self.tokenSelected.emit(cell[1] + self._drawing.content.first_token)
+        self.tokenSelected.emit(cell[1] + self._drawing.grid.first_column)
 
     def _token_words(self, position: int) -> str:
         place, texts = position - self._drawing.content.first_token, self._texts()

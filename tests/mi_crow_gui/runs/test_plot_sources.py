@@ -13,10 +13,13 @@ from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QSpinBox
 
 from core_hooks.model.reference import ModelReference
 from mi_crow_gui.document.session_codec import workspace_from_data, workspace_to_data
+from mi_crow_gui.panels.plots.export import numbers_job
 from mi_crow_gui.wiring.composition import Composition
 from tests.mi_crow_gui.runs.conftest import FIRST, SECOND, PlainModel, Runs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytestqt.qtbot import QtBot
 
     from mi_crow_gui.panels.plots.base import PlotPanel
@@ -93,6 +96,25 @@ def test_a_plot_shows_a_pinned_run_and_stays_with_it_while_others_follow(pinned:
     shown(pinned, follower, "run 4")
     assert shown(pinned, panel, "A · run 1").run == 1
     assert not panel.stale
+
+
+def test_the_numbers_of_a_difference_are_exported_as_they_were_measured(
+    pinned: Runs, plain: PlainModel, tmp_path: Path
+) -> None:
+    panel = only(pinned, "heatmap")
+    choose(pinned, panel, "B-A")
+    shown(pinned, panel, "B − A · runs 2 − 1")
+    numbers_job(panel, tmp_path / "difference.npy")()
+    numbers_job(panel, tmp_path / "difference.csv")()
+    found = np.load(tmp_path / "difference.npy", allow_pickle=False)
+    a, b = plain(plain.ids(FIRST)).stream[3].numpy(), plain(plain.ids(SECOND)).stream[3].numpy()
+    assert found.shape == b.shape
+    for i, j in PAIRS:
+        np.testing.assert_allclose(found[j], b[j] - a[i], atol=1e-5)
+    assert np.isnan(found[3:5]).all()
+    rows = (tmp_path / "difference.csv").read_text(encoding="utf-8").splitlines()
+    numbers = np.array([[float(text) for text in row.split(",")[-found.shape[1] :]] for row in rows[1:]], found.dtype)
+    np.testing.assert_array_equal(numbers, found)
 
 
 def test_the_difference_is_aligned_by_token_signed_and_exact(pinned: Runs, plain: PlainModel) -> None:

@@ -71,13 +71,17 @@ class Views:
 
     def wait_shown(self, panel: Any, run: int | None = None) -> Any:
         """Wait until the plot shows a drawing, of this run, that is current; give what it shows."""
+        return self.wait_shown_drawing(panel, run).content
+
+    def wait_shown_drawing(self, panel: Any, run: int | None = None) -> Any:
+        """The same for any plot; give its drawing."""
 
         def current() -> bool:
             drawing = panel.drawing
             return drawing is not None and not panel.stale and (run is None or drawing.run == run)
 
         self.qtbot.waitUntil(current, timeout=8_000)
-        return panel.drawing.content
+        return panel.drawing
 
     def wait_idle(self) -> None:
         self.qtbot.waitUntil(lambda: self.driver.window.service.state == "ready", timeout=8_000)

@@ -11,12 +11,13 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QInputDialog, QMenu, QToolButton
 
+from mi_crow_gui.plotdata.logit_lens import RANK
 from mi_crow_gui.plotdata.scale import LOCKED, MIN_MAX, PERCENTILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.mi_crow_gui.views.conftest import Views
+    from tests.mi_crow_gui.views.conftest import PlainModel, Views
 
 SITE = "transformer.h.2"
 OF_SITES = ("heatmap", "trace", "histogram", "statistics", "projection")
@@ -61,18 +62,44 @@ def test_every_kind_is_exported_as_seen_and_as_measured_and_copied(
     assert drawn.isValid()
     assert drawn.viewBox().size() == panel.size()
     values = np.load(tmp_path / "plot.npy", allow_pickle=False)
-    assert values.dtype == table.values.dtype
-    np.testing.assert_array_equal(values, table.values)
+    wanted = table.values if table.array is None else table.array
+    assert values.dtype == wanted.dtype
+    np.testing.assert_array_equal(values, wanted)
     with (tmp_path / "plot.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     assert tuple(header) == table.header
-    numbers = np.array([[float(text) for text in row[len(row) - values.shape[1] :]] for row in rows])
-    np.testing.assert_array_equal(numbers.astype(values.dtype), values)
+    numbers = np.array([[float(text) for text in row[len(row) - table.values.shape[1] :]] for row in rows])
+    np.testing.assert_array_equal(numbers.astype(values.dtype), table.values)
     assert all(button.isVisible() for button in panel.findChildren(QToolButton, "plotClose"))
     panel._on_menu_about_to_show()
     menu = panel.findChild(QToolButton, "plotOptions").menu()
     next(action for action in menu.actions() if action.text() == "Copy as image").trigger()
     assert QGuiApplication.clipboard().image().size() == picture.size()
+
+
+def test_the_lens_exports_the_word_of_every_cell_beside_its_numbers(
+    views: Views, plain: PlainModel, repeated_prompt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = shown(views, "logit_lens", repeated_prompt)
+    panel.set_word(" ticket")
+    views.qtbot.waitUntil(lambda: not panel.stale and panel.drawing.settings.colour == RANK, timeout=8_000)
+    export(views, tmp_path / "plot.csv", monkeypatch)
+    with (tmp_path / "plot.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ids = plain.ids(repeated_prompt)
+    last = [row for row in rows if row["place"] == panel.drawing.grid.row_labels[-1]]
+    logits = plain(ids).logits[0]
+    assert [int(row["position"]) for row in last] == list(range(ids.shape[1]))
+    assert [row["likeliest word"] for row in last] == [plain.tokenizer.decode([int(i)]) for i in logits.argmax(-1)]
+    chances = logits.softmax(-1)
+    np.testing.assert_allclose([float(row["probability"]) for row in last], chances.max(-1).values, atol=1e-4)
+    word = panel.drawing.content.word
+    target = plain.tokenizer(" ticket", add_special_tokens=False)["input_ids"][0]
+    above = (logits > logits[:, target, None]).sum(-1)
+    assert [float(row[f"rank of {word}"]) for row in last] == above.tolist()
+    np.testing.assert_allclose(
+        [float(row[f"word probability of {word}"]) for row in last], chances[:, target], atol=1e-4
+    )
 
 
 def test_the_heatmap_exports_what_was_captured_whatever_its_colours(
