@@ -6,23 +6,19 @@ import logging
 import traceback
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from core_hooks.capture.recorder import RecordingDetector
 from core_hooks.hooks.attachment import attach
-from core_hooks.hooks.controller import Controller
-from core_hooks.hooks.detector import Detector
 from core_hooks.hooks.hook_type import HookType
-from core_hooks.hooks.kinds import load, settings_of
+from core_hooks.hooks.kinds import load
 from core_hooks.hooks.registration import hooked_modules, hooks_of
-from core_hooks.model.controller_code import line_in
 from core_hooks.model.controller_context import Surroundings
-from core_hooks.model.user_controller import ControllerCodeError, PlacedFunction, UserController, placed_hook
 from mi_crow_gui.document.folders import vectors_folder
-from mi_crow_gui.document.hook_spec import CAPTURE, CONTROLLER
+from mi_crow_gui.document.hook_spec import CONTROLLER
 from mi_crow_gui.document.strength import strength_of, without_strength
 from mi_crow_gui.engine.hook_entry import HookEntry, sentence, user_line
-from mi_crow_gui.engine.interrupt import ControllerInterrupted
+from mi_crow_gui.engine.hook_maker import HookMaker, HooksNotMade
 from mi_crow_gui.engine.libraries import Libraries
 from mi_crow_gui.engine.messages import HookFailure, HookReport, HookState
 
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
     from core_hooks.hooks.attachment import Attachment
     from core_hooks.hooks.errors import HookError
     from core_hooks.hooks.hook import Hook
-    from core_hooks.hooks.kinds import HookKinds, Value
+    from core_hooks.hooks.kinds import HookKinds
     from core_hooks.model.batch import TokenBatch
     from core_hooks.model.captured_values import RunValues
     from core_hooks.model.tokens import TokenSequence
@@ -43,9 +39,6 @@ if TYPE_CHECKING:
     from mi_crow_gui.engine.interrupt import UserCodeGuard
 
 log = logging.getLogger(__name__)
-
-# What stands outside of the functions of a text is run once, when it is applied; in seconds.
-READING_LIMIT = 10.0
 
 
 class Attachments:
@@ -71,7 +64,7 @@ class Attachments:
         self._guard = guard
         self._on_record = on_record
         self._on_failure = on_failure
-        self._kinds = kinds if kinds is not None else load()
+        self._maker = HookMaker(guard, kinds if kinds is not None else load(), self._record)
         self._entries: dict[str, HookEntry] = {}
         self._model: torch.nn.Module | None = None
         self._sites: frozenset[str] = frozenset()
@@ -114,7 +107,7 @@ class Attachments:
                     old.code.strength = strength_of(spec)
                 self._entries[spec.id] = old
             else:
-                self._entries[spec.id] = self._build(spec)
+                self._entries[spec.id] = self._made(spec)
         self._attach()
 
     def census(self) -> int:
@@ -265,90 +258,29 @@ class Attachments:
             failures=sum(hook.failures for hook in hooks),
             last_shape=entry.last_shape,
             error=entry.error,
-            results=self._results(entry),
+            results=self._maker.results(entry),
             sites=tuple(dict.fromkeys(site for site, _ in entry.hooks)),
         )
 
-    def _build(self, spec: HookSpec) -> HookEntry:
+    def _made(self, spec: HookSpec) -> HookEntry:
+        """The entry of a spec with its hooks, where there can be any."""
         entry = HookEntry(spec)
         if self._model is None or not (spec.enabled and spec.trusted):
             return entry
-        if spec.site not in self._sites:
-            entry.error = f"This model has no layer '{spec.site}'."
-            return entry
-        if spec.kind == CAPTURE:
-            detector = RecordingDetector(spec.site, self._record, hook_id=spec.id, stage=_stage(spec.stage))
-            entry.hooks = ((spec.site, detector),)
-        elif spec.kind == CONTROLLER:
-            self._build_controller(entry)
-        else:
-            self._build_kind(entry)
+        try:
+            self._maker.make(entry, self._sites, self.surroundings)
+        except HooksNotMade as error:
+            entry.error, entry.line = str(error), error.line
+            details = "".join(traceback.format_exception(error.cause)) if error.cause is not None else ""
+            if details:
+                self._on_failure(HookFailure(spec.id, spec.site, entry.error, entry.line, 0, details))
+        finally:
+            if spec.kind == CONTROLLER:
+                self._tidy()
         for _, hook in entry.hooks:
             hook.errors = "disable"
             hook.on_failure = self._hook_failed
         return entry
-
-    def _build_kind(self, entry: HookEntry) -> None:
-        spec = entry.spec
-        kind = self._kinds.get(spec.kind)
-        if kind is None:
-            entry.error = f"No plugin provides hooks of kind '{spec.kind}'."
-            return
-        try:
-            hook = kind.hook(spec.site, settings_of(spec.options))
-            hook.id = spec.id
-            if isinstance(hook, Detector) and not hook.controls:
-                hook.stage = "after" if spec.stage == "after" else "before"
-            if isinstance(hook, Controller):
-                hook.refuse_nan = True
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            self._not_built(entry, f"{kind.title}: {sentence(error)}", 0)
-        else:
-            entry.hooks = ((spec.site, hook),)
-
-    def _results(self, entry: HookEntry) -> tuple[tuple[str, Value], ...]:
-        """What a detector found, if it is of a kind that says so."""
-        kind = self._kinds.get(entry.spec.kind)
-        if kind is None or kind.results is None or not entry.hooks:
-            return ()
-        try:
-            return tuple((str(name), value) for name, value in kind.results(entry.hooks[0][1]))
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            return (("Not shown", sentence(error)),)
-
-    def _build_controller(self, entry: HookEntry) -> None:
-        spec = entry.spec
-        self._guard.fence.measure()
-        too_long: list[bool] = []
-        try:
-            with self._guard.limited(READING_LIMIT, lambda: too_long.append(True)):
-                code = UserController(spec.id, spec.site, spec.code, strength_of(spec), self.surroundings)
-                placed = code.placed
-        except ControllerCodeError as error:
-            self._not_built(entry, str(error), error.line)
-        except ControllerInterrupted as error:
-            ended = f"took longer than {READING_LIMIT:g} s and was ended" if too_long else "was stopped"
-            message = f"Reading this text {ended}: what takes long, or loops, belongs into the function."
-            self._not_built(entry, message, line_in(error))
-        else:
-            entry.code = code
-            entry.hooks = tuple((one.site, placed_hook(one, self._guarded(one), spec.id)) for one in placed)
-        finally:
-            self._tidy()
-
-    def _not_built(self, entry: HookEntry, message: str, line: int) -> None:
-        entry.error, entry.line = message, line
-        spec = entry.spec
-        self._on_failure(HookFailure(spec.id, spec.site, message, line, 0, traceback.format_exc()))
-
-    def _guarded(self, placed: PlacedFunction) -> Callable[[torch.Tensor], torch.Tensor]:
-        guard = self._guard
-
-        def guarded(tensor: torch.Tensor) -> torch.Tensor:
-            with guard:
-                return placed(tensor)
-
-        return guarded
 
     def _tidy(self) -> None:
         """Put back what user code changed in the libraries that the model is made of."""
@@ -393,7 +325,3 @@ class Attachments:
 
 def _ignore(record: CaptureRecord) -> None:
     """What is captured outside a run is nobody's."""
-
-
-def _stage(stage: str) -> Literal["before", "after", "input"]:
-    return "after" if stage == "after" else "input" if stage == "input" else "before"

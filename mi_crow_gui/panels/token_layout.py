@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QRect, Qt
 
 from mi_crow_gui.document.readable import readable_token as readable_token
 from mi_crow_gui.panels.look import GRID
@@ -30,6 +30,20 @@ class TokenRow:
     prompt_length: int | None = None
     before: int = 0
     after: int = 0
+
+
+def along(key: Qt.Key, token: int, last: int) -> int | None:
+    """The token of 0 to `last` that a key for moving within a text leads to; None for any other key."""
+    if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+        return max(0, min(last, token + (1 if key == Qt.Key.Key_Right else -1)))
+    if key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+        return 0 if key == Qt.Key.Key_Home else last
+    return None
+
+
+def chip_width(label: str, measure: Callable[[str], int]) -> int:
+    """Width of a chip with these words."""
+    return measure(label) + 2 * GRID
 
 
 class TokenLayout:
@@ -69,7 +83,7 @@ class TokenLayout:
             self.labels.append(readable_token(text))
             length = self._known.get(text)
             if length is None:
-                length = self._known[text] = self._measure(self.labels[-1]) + 2 * GRID
+                length = self._known[text] = chip_width(self.labels[-1], self._measure)
             self._lengths.append(length)
         if max(1, width) != self._width or known == 0:
             self._boxes, self._row_starts, self._width, known = [], [], max(1, width), 0

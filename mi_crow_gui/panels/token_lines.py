@@ -10,7 +10,7 @@ from PySide6.QtCore import QRect, Qt
 from mi_crow_gui.document.formatting import count
 from mi_crow_gui.panels.look import GRID, bold, mix, muted
 from mi_crow_gui.panels.token_chip import paint_chip, paint_padding
-from mi_crow_gui.panels.token_layout import CHIP_HEIGHT, ROW_STEP, readable_token
+from mi_crow_gui.panels.token_layout import CHIP_HEIGHT, ROW_STEP, along, chip_width, readable_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,12 +112,8 @@ class TokenLines:
         if key in _MOVES:
             to = max(0, min(self.rows - 1, prompt + _MOVES[key]))
             return to, min(token, len(self._lefts[to]) - 1)
-        last = len(self._lefts[prompt]) - 1
-        if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
-            return prompt, max(0, min(last, token + (1 if key == Qt.Key.Key_Right else -1)))
-        if key in (Qt.Key.Key_Home, Qt.Key.Key_End):
-            return prompt, 0 if key == Qt.Key.Key_Home else last
-        return None
+        beside = along(key, token, len(self._lefts[prompt]) - 1)
+        return None if beside is None else (prompt, beside)
 
     def paint(
         self,
@@ -154,13 +150,13 @@ class TokenLines:
         known = self._known.get(text)
         if known is None:
             label = readable_token(text)
-            known = self._known[text] = (label, self._measure(label) + 2 * GRID)
+            known = self._known[text] = (label, chip_width(label, self._measure))
         return known
 
     def _pad(self, tokens: int, x: int, padding: list[tuple[int, int, str]]) -> int:
         if not tokens:
             return x
         words = f"padding ×{count(tokens)}"
-        length = self._measure(words) + 2 * GRID
+        length = chip_width(words, self._measure)
         padding.append((x, length, words))
         return x + length + _GAP

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 
 from mi_crow_gui.panels.token_chip import paint_chip
-from mi_crow_gui.panels.token_layout import ROW_STEP, TokenLayout
+from mi_crow_gui.panels.token_layout import ROW_STEP, TokenLayout, along
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,11 +49,9 @@ class TokenParagraph(TokenLayout):
 
     def after(self, key: Qt.Key, prompt: int, token: int) -> tuple[int, int] | None:
         """Prompt and token that a key leads to; None for a key without a meaning."""
-        last = len(self) - 1
-        if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
-            return 0, max(0, min(last, token + (1 if key == Qt.Key.Key_Right else -1)))
-        if key in (Qt.Key.Key_Home, Qt.Key.Key_End):
-            return 0, 0 if key == Qt.Key.Key_Home else last
+        beside = along(key, token, len(self) - 1)
+        if beside is not None:
+            return 0, beside
         if key in (Qt.Key.Key_Up, Qt.Key.Key_Down) and token >= 0:
             row = self.row(token) + (1 if key == Qt.Key.Key_Down else -1)
             near = self.nearest(self.box(token).center().x(), row)

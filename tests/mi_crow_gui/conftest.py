@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 # How long a test waits at least for what it waits for: a limit tells what hangs, never how quick a machine is.
-PATIENCE = 40_000
+PATIENCE = 100_000
 
 
 class PatientBot(QtBot):

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QMenu, QSplitter, QVBoxLayout, QWidget
 from mi_crow_gui.document.formatting import plural
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
+from mi_crow_gui.panels.plots.frame_words import not_finite_words
 from mi_crow_gui.panels.plots.head_grid import HeadGrid
 from mi_crow_gui.panels.plots.matrix_view import MatrixView
 from mi_crow_gui.plotdata.analysis import WHOLE
@@ -84,7 +85,7 @@ class AttentionPanel(AnalysisPanel):
         words = [f"{plural(len(content.patterns), 'head')} × {plural(len(content.tokens), 'token')}", content.path]
         extent = drawing.pyramid.extent
         # While a run goes on, NaN is what nobody looked at when it was computed.
-        bad = self.not_finite_words(0 if content.live else extent.nan, extent.infinite)
+        bad = not_finite_words(0 if content.live else extent.nan, extent.infinite)
         if bad:
             words.append(f"head {drawing.head}: {bad}")
         if drawing.grid.first_column:

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PySide6.QtCore import QEvent, QSize, Signal
 from PySide6.QtWidgets import QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
-from mi_crow_gui.document.formatting import count, plural
 from mi_crow_gui.document.hook_spec import new_id
 from mi_crow_gui.document.plot_source import NEWEST
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.colours import PlotColours, site_colour
 from mi_crow_gui.panels.plots.empty_page import EmptyPage
 from mi_crow_gui.panels.plots.foot_line import FootLine
+from mi_crow_gui.panels.plots.frame_words import no_values
 from mi_crow_gui.panels.plots.source_menu import add_source_menu
 from mi_crow_gui.panels.plots.title_line import TitleLine
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.options import options_of, settings_from
-from mi_crow_gui.plotdata.prompt_frame import was_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -311,12 +310,6 @@ class PlotPanel(QWidget):
         action.setChecked(getattr(self._settings, field))
         action.toggled.connect(lambda on: self.change_settings(**{field: on}))
 
-    def not_finite_words(self, nan: int, infinite: int) -> str:
-        """How many values are no numbers, in words."""
-        words = [f"{count(nan)} NaN"] if nan else []
-        words += [f"{count(infinite)} infinite"] if infinite else []
-        return ", ".join(words)
-
     # ---- Qt and the inside -----------------------------------------------------------------------------------------
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's
@@ -381,15 +374,7 @@ class PlotPanel(QWidget):
         if self._drawing is not None and self._drawing.rows.values.size:
             return
         if self._drawing is not None:
-            frame = self._drawing.frame
-            shape = " × ".join(map(str, frame.shape))
-            text = f"{self._site or 'The model'} gave a tensor without values ({shape})."
-            if not was_kept(frame):
-                text = (
-                    f"Prompt {frame.prompt + 1} of {frame.prompts} was not kept: the captures of this run did not fit "
-                    f"into the memory budget, which holds the first {frame.prompts - frame.dropped_prompts} here. "
-                    "Capture fewer sites, or run fewer prompts."
-                )
+            text = no_values(self._site or "", self._drawing.frame)
         elif self._missing:
             text = self._missing
         elif self._site is None:
@@ -399,14 +384,3 @@ class PlotPanel(QWidget):
         self._empty.setText(text)
         self._empty.set_offer(self._empty_offer if self._missing else "")
         self._stack.setCurrentIndex(0)
-
-    def _blank_rows(self) -> int:
-        """How many of the rows shown are NaN only because they have no partner."""
-        rows = self._drawing.rows
-        return sum(rows.first <= place < rows.first + rows.count for place in self._drawing.frame.blank)
-
-    def _dropped_words(self) -> str:
-        frame = self._drawing.frame
-        words = [f"{plural(frame.dropped, 'older row')} dropped"] if frame.dropped else []
-        words += [f"{plural(frame.dropped_prompts, 'prompt')} of the batch dropped"] if frame.dropped_prompts else []
-        return f"{', '.join(words)} (memory budget)" if words else ""

@@ -12,6 +12,7 @@ from mi_crow_gui.panels.plots.axes import PositionAxis
 from mi_crow_gui.panels.plots.base import NO_TOKEN, PlotPanel
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colour_bar import ColourBar
+from mi_crow_gui.panels.plots.frame_words import blank_rows, dropped_words, not_finite_words
 from mi_crow_gui.panels.plots.matrix_item import MatrixItem
 from mi_crow_gui.panels.plots.pointed_band import PointedBand
 from mi_crow_gui.panels.plots.token_band import TokenBand
@@ -66,8 +67,8 @@ class HeatmapPanel(PlotPanel):
     def _draw(self, drawing: HeatmapDrawing) -> None:
         rows = drawing.rows
         extent = drawing.pyramid.extent
-        nan = extent.nan - self._blank_rows() * rows.columns
-        blank = bool(self._blank_rows()) and not nan and not extent.infinite
+        nan = extent.nan - blank_rows(self._drawing) * rows.columns
+        blank = bool(blank_rows(self._drawing)) and not nan and not extent.infinite
         diverging = drawing.scale.diverging
         table = self._colours.table_with_blanks(diverging) if blank else self._colours.table(diverging)
         self._matrix.set_matrix(drawing.pyramid, drawing.scale, table, rows.first, drawing.frame.live)
@@ -85,8 +86,8 @@ class HeatmapPanel(PlotPanel):
         words = [
             f"{plural(rows.count, rows.row)} × {plural(rows.columns, rows.column)}",
             drawing.frame.dtype,
-            self.not_finite_words(extent.nan - self._blank_rows() * rows.columns, extent.infinite),
-            self._dropped_words(),
+            not_finite_words(extent.nan - blank_rows(self._drawing) * rows.columns, extent.infinite),
+            dropped_words(self._drawing.frame),
         ]
         return " · ".join(word for word in words if word)
 

@@ -13,6 +13,7 @@ from mi_crow_gui.panels.plots.axes import ValueAxis
 from mi_crow_gui.panels.plots.base import PlotPanel
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colours import site_colour
+from mi_crow_gui.panels.plots.frame_words import dropped_words, not_finite_words
 from mi_crow_gui.plotdata.histogram import (
     HistogramDrawing,
     HistogramSettings,
@@ -90,7 +91,7 @@ class HistogramPanel(PlotPanel):
         words = [f"{count(drawing.rows.values.size)} values"]
         words += [f"{count(drawing.zeros)} zeros"] if drawing.zeros else []
         words += [f"{count(drawing.outside)} outside the range"] if drawing.outside else []
-        words += [self.not_finite_words(drawing.extent.nan, drawing.extent.infinite), self._dropped_words()]
+        words += [not_finite_words(drawing.extent.nan, drawing.extent.infinite), dropped_words(self._drawing.frame)]
         return " · ".join(word for word in words if word)
 
     def _recolour(self, colours: PlotColours) -> None:

@@ -12,6 +12,7 @@ from mi_crow_gui.document.formatting import number, percent, plural
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
 from mi_crow_gui.panels.plots.candidate_bars import CandidateBars
+from mi_crow_gui.panels.plots.frame_words import not_finite_words
 from mi_crow_gui.panels.plots.matrix_view import MatrixView
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.analysis import WHOLE
@@ -138,7 +139,7 @@ class LogitLensPanel(AnalysisPanel):
         words = [
             f"{plural(rows - 1, 'block')} × {plural(columns, 'token')}",
             f"{plural(drawing.content.unread, 'token')} not read yet" if drawing.content.unread else "",
-            self.not_finite_words(0 if live else extent.nan, extent.infinite),
+            not_finite_words(0 if live else extent.nan, extent.infinite),
             "token 0 left out" if drawing.grid.first_column else "",
             f"colour: {names[drawing.settings.colour]}",
         ]

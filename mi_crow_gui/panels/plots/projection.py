@@ -17,6 +17,7 @@ from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colour_bar import ColourBar
 from mi_crow_gui.panels.plots.colours import group_colours
 from mi_crow_gui.panels.plots.embedding_bar import EmbeddingBar
+from mi_crow_gui.panels.plots.frame_words import blank_rows, dropped_words
 from mi_crow_gui.panels.plots.matrix_item import places_in
 from mi_crow_gui.panels.plots.pointed_band import light_pen
 from mi_crow_gui.panels.plots.points_item import PointsItem
@@ -171,7 +172,7 @@ class ProjectionPanel(PlotPanel):
 
     def _note(self, drawing: ProjectionDrawing) -> str:
         # What has no partner in another run is said already.
-        rows, left_out = drawing.rows, drawing.left_out - self._blank_rows()
+        rows, left_out = drawing.rows, drawing.left_out - blank_rows(self._drawing)
         words = [
             self._problem,
             f"{dict(_METHODS)[drawing.method]} of {plural(len(drawing.points), rows.row)}",
@@ -179,7 +180,7 @@ class ProjectionPanel(PlotPanel):
             "without token 0" if rows.first == 1 and drawing.settings.hide_first else "",
             f"{percent(sum(drawing.shares))} of variance" if drawing.method == PCA else "seed 0",
             f"colour: {dict(_COLOURS).get(drawing.settings.colour, 'Position').lower()}",
-            self._dropped_words(),
+            dropped_words(self._drawing.frame),
         ]
         return " · ".join(word for word in words if word)
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import Slot
 
 from mi_crow_gui.document.formatting import number, plural
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
+from mi_crow_gui.panels.plots.frame_words import not_finite_words
 from mi_crow_gui.panels.plots.matrix_view import MatrixView
 from mi_crow_gui.panels.token_layout import readable_token
 from mi_crow_gui.plotdata.kind import PlotKind
@@ -58,7 +59,7 @@ class ResidualNormsPanel(AnalysisPanel):
         words = [
             f"{plural(len(drawing.content.names) or rows - 1, 'block')} × {plural(columns, 'token')}",
             f"L2 norm, {number(extent.low)} to {number(extent.high)}",
-            self.not_finite_words(0 if drawing.content.live else extent.nan, extent.infinite),
+            not_finite_words(0 if drawing.content.live else extent.nan, extent.infinite),
             "token 0 left out" if drawing.grid.first_column > drawing.content.first_token else "",
         ]
         return " · ".join(word for word in words if word)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFormLayout, QLabel, QMenu, QScrollArea, QWidget
 from mi_crow_gui.document.formatting import count, number, shape
 from mi_crow_gui.panels.look import GRID, bold, fixed_font
 from mi_crow_gui.panels.plots.base import PlotPanel
+from mi_crow_gui.panels.plots.frame_words import dropped_words
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.statistics import StatisticsDrawing, StatisticsSettings, prepare_statistics
 
@@ -77,7 +78,7 @@ class StatisticsPanel(PlotPanel):
             self._values[name].setFont(bold(fixed_font()) if loud else fixed_font())
 
     def _note(self, drawing: StatisticsDrawing) -> str:
-        return self._dropped_words()
+        return dropped_words(self._drawing.frame)
 
     def _fill_menu(self, menu: QMenu) -> None:
         self._add_switch(menu, "Leave out the first token", "hide_first")

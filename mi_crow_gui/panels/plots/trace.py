@@ -15,6 +15,7 @@ from mi_crow_gui.panels.plots.axes import PositionAxis, ValueAxis
 from mi_crow_gui.panels.plots.base import NO_TOKEN, PlotPanel
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.colours import site_colour
+from mi_crow_gui.panels.plots.frame_words import blank_rows, dropped_words, not_finite_words
 from mi_crow_gui.panels.plots.pointed_band import light_pen
 from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.line import thinned
@@ -91,8 +92,8 @@ class TracePanel(PlotPanel):
         rows = drawing.rows
         words = [
             f"token 0 has {drawing.first_ratio:,.0f} × the median" if drawing.first_ratio >= _MUCH else "",
-            self.not_finite_words(drawing.nan - self._blank_rows(), drawing.infinite),
-            self._dropped_words(),
+            not_finite_words(drawing.nan - blank_rows(self._drawing), drawing.infinite),
+            dropped_words(self._drawing.frame),
             f"{drawing.title} of {plural(rows.count, rows.row)}",
             drawing.frame.dtype,
         ]

@@ -17,7 +17,7 @@ import torch
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit
 
-from mi_crow_gui.engine import attachments, patience
+from mi_crow_gui.engine import hook_maker, patience
 from tests.mi_crow_gui.editor.generated_texts import FAMILIES, generated
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Impatient(QObject):
 def quick_to_lose_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     # As in life but for the waiting: a second of it for every loop is a lot of time.
     monkeypatch.setattr(patience, "PATIENCE_MS", 100)
-    monkeypatch.setattr(attachments, "READING_LIMIT", 0.3)
+    monkeypatch.setattr(hook_maker, "READING_LIMIT", 0.3)
 
 
 def logits(driver: Driver) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 from core_hooks.model.tokens import GenerationSettings
 from mi_crow_gui.document.hook_spec import CONTROLLER, HookSpec
 from mi_crow_gui.document.strength import Strength, written
-from mi_crow_gui.engine import attachments
+from mi_crow_gui.engine import hook_maker
 from tests.mi_crow_gui.editor.endless_texts import ENDLESS
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def test_the_thread_is_left_without_a_trace_function_and_with_the_depth_that_it_
 def test_a_text_that_loops_while_it_is_read_is_ended_by_a_time_limit(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attachments, "READING_LIMIT", 0.2)
+    monkeypatch.setattr(hook_maker, "READING_LIMIT", 0.2)
     clean = bench.run()
     outcome = bench.tried("n = 0\nwhile True:\n    n += 1\nlambda x: x")
     np.testing.assert_array_equal(outcome.losses, clean.losses)
@@ -268,7 +268,7 @@ def test_a_text_that_loops_while_it_is_read_is_ended_by_a_time_limit(
 
 
 def test_stop_ends_the_reading_of_a_text_that_loops(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attachments, "READING_LIMIT", 300.0)
+    monkeypatch.setattr(hook_maker, "READING_LIMIT", 300.0)
     service = bench.service
     clean = bench.run()
     service.set_hooks((HookSpec(SITE, CONTROLLER, code="while True:\n    pass\nlambda x: x"),))

@@ -18,6 +18,7 @@ from tests.mi_crow_gui.views.conftest import PlainModel, Views
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
+    from mi_crow_gui.engine.messages import LiveContents
     from tests.mi_crow_gui.driver import Driver
 
 pytestmark = [
@@ -147,12 +148,12 @@ def test_while_it_writes_every_view_is_that_of_the_model(
         panel.closeRequested.emit()
     for kind in ("logit_lens", "attention", "residual_norms"):
         small.board.plotAddRequested.emit(kind)
-    arrived: list[dict[Any, Any]] = []
+    arrived: list[LiveContents] = []
     small.driver.window.service.liveArrived.connect(arrived.append)
     small.driver.find(QSpinBox, "maxNewTokens").setValue(6)
     outcome = run(small, EIFFEL, "generate")
     assert outcome.text.startswith(" Paris")
-    newest = {name: content for (name, _), content in arrived[-1].items()}
+    newest = {name: content for (name, _), content in arrived[-1].contents.items()}
     count = len(newest["residual_norms"].tokens)
     assert count > len(outcome.info.tokens)
     sequence = [*outcome.info.tokens.ids, *(step.token_id for step in outcome.generated)]
