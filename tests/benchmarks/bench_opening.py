@@ -80,11 +80,11 @@ def swaps(window: Any, wait: Callable[..., None]) -> None:
 def many_modules(window: Any, process: Callable[[], None]) -> None:
     """Show a tree of 100,000 modules and type into its filter."""
     tree = big_tree()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     window.module_tree.set_tree(tree)
     process()
     window.module_tree.grab()
-    shown = time.perf_counter() - start
+    shown, computing = time.perf_counter() - start, time.process_time() - busy
     from PySide6.QtWidgets import QLineEdit
 
     box = window.module_tree.findChild(QLineEdit, "moduleFilter")
@@ -102,7 +102,10 @@ def many_modules(window: Any, process: Callable[[], None]) -> None:
     window.module_map.set_tree(tree)
     window.module_map.grab()
     mapped = time.perf_counter() - start
-    print(f"{len(tree):,} modules: tree shown in {shown * 1e3:.0f} ms, map in {mapped * 1e3:.0f} ms")
+    print(
+        f"{len(tree):,} modules: tree shown in {shown * 1e3:.0f} ms, {computing * 1e3:.0f} of them computing; "
+        f"map in {mapped * 1e3:.0f} ms"
+    )
     for text, (seconds, busy) in zip((*FILTERS, ""), keystrokes, strict=True):
         print(f"  filter {text!r:26} {seconds * 1e3:6.1f} ms to the paint, {busy * 1e3:6.1f} ms of them computing")
 
