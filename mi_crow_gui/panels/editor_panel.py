@@ -18,10 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mi_crow_gui.document.controller_constants import constants
 from mi_crow_gui.document.controller_reading import uses_strength
 from mi_crow_gui.document.controller_source import ERROR, Problem, check
 from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
 from mi_crow_gui.panels.code_editor import CodeEditor
+from mi_crow_gui.panels.constants_bar import ConstantsBar
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID, fixed_font
 from mi_crow_gui.panels.preset_menu import PresetMenu
@@ -32,6 +34,7 @@ from mi_crow_gui.panels.strength_bar import StrengthBar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mi_crow_gui.document.controller_constants import Constant
     from mi_crow_gui.document.controller_presets import Heads
     from mi_crow_gui.document.strength import Strength
     from mi_crow_gui.panels.preview_table import PreviewNumbers
@@ -113,6 +116,8 @@ class EditorPanel(QWidget):
         self._edit.applyPressed.connect(self.apply)
         self._edit.completion.wanted.connect(self.completionRequested)
         self._edit.focused.connect(self.focused)
+        self._constants = ConstantsBar()
+        self._constants.changed.connect(self._on_constant_changed)
         self._strength = StrengthBar()
         self._strength.changed.connect(self._on_strength_changed)
         self._examples = QWidget()
@@ -156,6 +161,7 @@ class EditorPanel(QWidget):
         layout.addLayout(header)
         layout.addWidget(self._examples)
         layout.addWidget(self._edit, 1)
+        layout.addWidget(self._constants)
         layout.addWidget(self._strength)
         layout.addWidget(self._list)
         self._previewed = PreviewTable()
@@ -274,6 +280,9 @@ class EditorPanel(QWidget):
         if self._site.site is not None:
             self.strengthChanged.emit(self._site.site, strength)
 
+    def _on_constant_changed(self, constant: Constant, value: str) -> None:
+        self._edit.replace_part(constant.line, constant.start, constant.end, value)
+
     def _on_preview_clicked(self) -> None:
         self.previewRequested.emit(self._site.site, self.text)
 
@@ -310,7 +319,9 @@ class EditorPanel(QWidget):
 
     def _check(self) -> None:
         """Read the text; an empty one is no mistake yet."""
-        self._problems = check(self.text) if self._site.site is not None and self.text.strip() else ()
+        written = self._site.site is not None and bool(self.text.strip())
+        self._problems = check(self.text) if written else ()
+        self._constants.set_constants(constants(self.text) if written else ())
 
     def _can_apply(self) -> bool:
         text = self.text

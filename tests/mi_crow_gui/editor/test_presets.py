@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QFileDialog, QMenu, QPlainTextEdit
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QLineEdit,
+    QMenu,
+    QPlainTextEdit,
+    QWidget,
+)
 from safetensors.torch import save_file
 
-from mi_crow_gui.document.controller_presets import HEAD, SITE, Scope, preset_text
+from mi_crow_gui.document.controller_presets import HEAD, SITE, TOKENS, Scope, preset_text
 from mi_crow_gui.document.resource_files import demo_model_folder
 
 if TYPE_CHECKING:
@@ -148,3 +157,31 @@ def test_a_saved_vector_is_chosen_from_a_file_and_added_with_the_sliders_strengt
     driver.run()
     expected = before - 2.5 * (np.arange(128, dtype=np.float32) / 64)
     np.testing.assert_allclose(driver.window.latest(site), expected, atol=1e-4)
+
+
+def test_the_numbers_of_a_preset_are_fields_that_write_the_code_and_follow_it(driver: Driver, menu: QMenu) -> None:
+    driver.open_demo()
+    driver.select(PROJECTION)
+    edit = driver.find(QPlainTextEdit, "controllerEdit")
+    walk(menu, "Scale", "Token range").trigger()
+    for name, value in (("FACTOR", 0.25), ("LAST", 5)):
+        driver.find(QDoubleSpinBox, f"constant_{name}").setValue(value)
+    expected = preset_text("scale", Scope(TOKENS)).replace("FACTOR = 0.5", "FACTOR = 0.25")
+    assert edit.toPlainText() == expected.replace("LAST = 0, 3", "LAST = 0, 5")
+    edit.undo()
+    assert edit.toPlainText() == expected
+    assert driver.find(QDoubleSpinBox, "constant_LAST").value() == 3
+    edit.setPlainText(expected.replace("0.25", "7.5"))
+    assert driver.find(QDoubleSpinBox, "constant_FACTOR").value() == 7.5
+    edit.setPlainText("FACTOR = \n")
+    assert not driver.find(QWidget, "controllerConstants").isEnabled(), "nothing is written into a text in the middle"
+    walk(menu, "Zero", "Chosen steps").trigger()
+    steps = driver.find(QLineEdit, "constant_STEPS")
+    steps.setText("0, 2 3")
+    steps.editingFinished.emit()
+    assert "STEPS = {0, 2, 3}" in edit.toPlainText()
+    steps.setText("all")
+    steps.editingFinished.emit()
+    assert (steps.text(), "STEPS = {0, 2, 3}" in edit.toPlainText()) == ("0, 2, 3", True)
+    edit.setPlainText("lambda x: x")
+    assert driver.find(QWidget, "controllerConstants").isHidden()
