@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 999_999_999.0
 _DECIMALS = 6
-_WIDEST = 10  # digits
+_WIDEST, _WIDEST_SET = 5, 10  # digits
 _TIP = "{} in the text above: what is set here is written there"
 
 
@@ -77,14 +77,15 @@ class ConstantsBar(QWidget):
         field.setObjectName(f"constant_{constant.name}")
         field.setAccessibleName(f"{constant.name} of the controller")
         field.setProperty("place", place)
-        field.setFixedWidth(field.fontMetrics().horizontalAdvance("0" * _WIDEST) + 3 * GRID)
+        digits = _WIDEST_SET if isinstance(constant.value, tuple) else _WIDEST
+        field.setFixedWidth(field.fontMetrics().horizontalAdvance("0" * digits) + 4 * GRID)
         caption = QLabel(constant.name)
         caption.setFont(fixed_font())
         caption.setBuddy(field)
         box = QWidget()
         row = QHBoxLayout(box)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(GRID)
+        row.setSpacing(GRID // 2)
         row.addWidget(caption)
         row.addWidget(field)
         self._flow.addWidget(box)

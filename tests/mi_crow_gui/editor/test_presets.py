@@ -88,8 +88,6 @@ def test_without_a_site_there_are_no_presets(driver: Driver) -> None:
 
 
 def test_zeroing_one_head_by_preset_gives_the_loss_that_plain_torch_gives(driver: Driver, menu: QMenu) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     driver.open_demo()
     driver.prompt(PROMPT)
     driver.select(PROJECTION)
@@ -98,6 +96,9 @@ def test_zeroing_one_head_by_preset_gives_the_loss_that_plain_torch_gives(driver
     assert edit.toPlainText() == preset_text("zero", Scope(HEAD, 2, 32))
     driver.find(QAbstractButton, "controllerApply").click()
     outcome = driver.run()
+    # Not before: the model thread imports it too, and its lazy module does not bear two at once.
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     model = AutoModelForCausalLM.from_pretrained(demo_model_folder()).eval()
     ids = AutoTokenizer.from_pretrained(demo_model_folder())(PROMPT, return_tensors="pt")["input_ids"]
 

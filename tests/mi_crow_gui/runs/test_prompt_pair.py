@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QAbstractButton, QPlainTextEdit
+from PySide6.QtWidgets import QAbstractButton, QLabel, QPlainTextEdit, QWidget
 
 from mi_crow_gui.window.compare_prompts_dialog import ComparePromptsDialog
 from tests.mi_crow_gui.runs.conftest import FIRST, SECOND
@@ -37,6 +37,23 @@ def test_two_prompts_are_compared_from_a_loaded_model_in_two_actions(runs: Runs,
     assert panel.isVisible()
     assert [kept.info.prompt for kept in runs.window.service.pinned.values()] == [FIRST, SECOND]
     check(panel, plain(plain.ids(FIRST)), plain(plain.ids(SECOND)))
+
+
+def test_prompts_of_different_length_are_shown_token_over_token_before_anything_runs(runs: Runs) -> None:
+    runs.driver.prompt("marble owl ticket Grace")
+    dialog = asked(runs)
+    ran = runs.window.service.run_number
+    says = dialog.findChild(QLabel, "comparePromptsAligned")
+    assert "before anything is computed" in says.text()
+    dialog.findChild(QPlainTextEdit, "comparePromptB").setPlainText("marble storm owl silk Grace")
+    runs.qtbot.waitUntil(lambda: "without a partner" in says.text(), timeout=20_000)
+    assert says.text() == "4 and 5 tokens · 1 replaced · 1 without a partner"
+    strip = dialog.findChild(QWidget, "promptPair")
+    assert strip.accessibleDescription() == "Different: — over storm, ticket over silk"
+    dialog.findChild(QPlainTextEdit, "comparePromptB").setPlainText("marble owl ticket Grace")
+    runs.qtbot.waitUntil(lambda: "no token differs" in says.text(), timeout=20_000)
+    assert runs.window.service.run_number == ran
+    dialog.reject()
 
 
 def test_the_prompt_that_was_there_comes_back_by_undo(runs: Runs) -> None:
