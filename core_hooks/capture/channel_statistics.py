@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 KEPT = 10  # rows with the largest and with the smallest values, a channel
-_WIDE = 512  # values in a row from which numpy reduces at full speed
+_WIDE = 512  # values in a row from which numpy works at full speed
 _BLOCK = 1 << 17  # values worked on at a time, so that they stay in the cache
+_PIECE = 1 << 22  # values among which the extremes are looked for at a time
+_GROUP = 32  # rows whose extremes say whether they are worth a look; more of narrow layers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,17 +115,22 @@ class ChannelAccumulator:
         self._sums = np.zeros((4, channels))
         self._top = Extremes(channels, KEPT, largest=True)
         self._bottom = Extremes(channels, KEPT, largest=False)
-        rows = max(16, _BLOCK // max(1, channels))
-        self._deviation = np.empty((rows, channels), np.float32)
-        self._square = np.empty((rows, channels), np.float32)
+        self._fold = max(1, _power_of_two(_WIDE / max(1, channels)))  # rows of a narrow layer taken as one wide one
+        self._group = max(_GROUP, 2 * self._fold)
+        self._step = max(1, _BLOCK // max(1, channels * self._group)) * self._group
+        self._deviation = np.empty(self._step * channels, np.float32)
+        self._square = np.empty(self._step * channels, np.float32)
+        self._zero = np.empty((self._step, channels), bool)
 
     def add(self, values: np.ndarray, rows: np.ndarray) -> None:
         """Add float32 [rows, channels] whose numbers in the capture are int64 `rows`."""
-        step = len(self._deviation)
+        if not self._channels:
+            return
+        step = max(1, _PIECE // (self._step * self._channels)) * self._step
         # What a float32 can't hold is seen by its result and worked out in float64.
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(values), step):
-                self._add_block(values[start : start + step], rows[start : start + step])
+                self._add_piece(np.ascontiguousarray(values[start : start + step]), rows[start : start + step])
 
     def result(self) -> ChannelStatistics:
         """The statistics of everything added so far."""
@@ -151,35 +158,46 @@ class ChannelAccumulator:
             bottom_rows=self._bottom.rows.copy(),
         )
 
-    def _add_block(self, values: np.ndarray, rows: np.ndarray) -> None:
-        if not len(values):
-            return
-        high, low = _reduced(np.maximum, values), _reduced(np.minimum, values)
+    def _add_piece(self, values: np.ndarray, rows: np.ndarray) -> None:
+        found = [self._add_block(values[start : start + self._step]) for start in range(0, len(values), self._step)]
+        highs, lows, whole = zip(*found, strict=True)
         above = below = values
+        if not all(whole):
+            finite = np.isfinite(values)
+            above, below = np.where(finite, values, -np.inf), np.where(finite, values, np.inf)
+        self._top.add(above, np.concatenate(highs), self._group, rows)
+        self._bottom.add(below, np.concatenate(lows), self._group, rows)
+
+    def _add_block(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Add up a block; the extremes of its groups of rows, and whether all of its values are finite."""
+        highs, lows = (
+            _grouped(np.maximum, values, self._group, self._square),
+            _grouped(np.minimum, values, self._group, self._square),
+        )
+        whole = bool(np.isfinite(highs).all() and np.isfinite(lows).all())
         self._count += len(values)
-        if not (np.isfinite(high).all() and np.isfinite(low).all()):
+        if not whole:
             finite = np.isfinite(values)
             missing = len(values) - finite.sum(axis=0)
             self._nonfinite += missing
             self._count -= missing
-            above, below = np.where(finite, values, -np.inf), np.where(finite, values, np.inf)
-            high, low = above.max(axis=0), below.min(axis=0)
+            highs = _grouped(np.maximum, np.where(finite, values, -np.inf), self._group, self._square)
+            lows = _grouped(np.minimum, np.where(finite, values, np.inf), self._group, self._square)
             count = len(values) - missing
             mean = np.where(finite, values, 0).sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
+            self._zeros += (finite & (values == 0)).sum(axis=0)
             self._begin_shift(mean, count > 0)
             values = np.where(finite, values, self._shift)
-            self._zeros += (finite & (values == 0)).sum(axis=0)
         else:
             if not self._shifted:
                 self._begin_shift(values.mean(axis=0, dtype=np.float64), np.ones(self._channels, bool))
-            zero = values == 0
+            zero = np.equal(values, 0, out=self._zero[: len(values)])
             if zero.any():
                 self._zeros += zero.sum(axis=0)
-        np.maximum(self._maximum, high, out=self._maximum)
-        np.minimum(self._minimum, low, out=self._minimum)
+        np.maximum(self._maximum, highs.max(axis=0), out=self._maximum)
+        np.minimum(self._minimum, lows.min(axis=0), out=self._minimum)
         self._add_powers(values)
-        self._top.add(above, high, rows)
-        self._bottom.add(below, low, rows)
+        return highs, lows, whole
 
     def _begin_shift(self, mean: np.ndarray, known: np.ndarray) -> None:
         """Take `mean` for the channels that are `known` and had no finite value before."""
@@ -188,32 +206,52 @@ class ChannelAccumulator:
         self._shifted = not self._unset.any()
 
     def _add_powers(self, values: np.ndarray) -> None:
-        deviation, square = self._deviation[: len(values)], self._square[: len(values)]
-        np.subtract(values, self._shift, out=deviation)
+        fold = self._fold if len(values) % self._fold == 0 else 1
+        shape = (len(values) // fold, fold * self._channels)
+        deviation = self._deviation[: values.size].reshape(shape)
+        square = self._square[: values.size].reshape(shape)
+        np.subtract(values.reshape(shape), np.tile(self._shift, fold), out=deviation)
         np.multiply(deviation, deviation, out=square)
         sums = np.stack(
             [
-                _reduced(np.add, deviation),
-                _reduced(np.add, square),
+                np.add.reduce(deviation, axis=0),
+                np.add.reduce(square, axis=0),
                 np.einsum("ij,ij->j", square, deviation),
                 np.einsum("ij,ij->j", square, square),
             ]
         )
+        sums = sums.reshape(4, fold, self._channels).sum(axis=1)
         if not np.isfinite(sums).all():
             wide = values.astype(np.float64) - self._shift
             sums = np.stack([(wide**power).sum(axis=0) for power in (1, 2, 3, 4)])
         self._sums += sums
 
 
-def _reduced(operation: np.ufunc, values: np.ndarray) -> np.ndarray:
-    """`operation` over the rows of C-contiguous values; several rows of a narrow layer are taken as one wide one."""
+def _grouped(operation: np.ufunc, values: np.ndarray, group: int, room: np.ndarray) -> np.ndarray:
+    """`operation` over each `group` rows that follow on each other, a power of two; the last may be fewer.
+
+    `room`, float32 for half as many values at least, is overwritten: fresh memory costs more than the work.
+    """
     rows, channels = values.shape
-    fold = 1
-    while channels * fold < _WIDE and rows % (2 * fold) == 0:
-        fold *= 2
-    found: np.ndarray = operation.reduce(values.reshape(rows // fold, fold * channels), axis=0)
-    if fold > 1:
-        found = operation.reduce(found.reshape(fold, channels), axis=0)
+    whole = rows // group
+    parts = []
+    if whole:
+        # By halves: the numbers that meet lie far apart, so many are worked on at once.
+        wide, width = values[: whole * group].reshape(whole, -1), group * channels // 2
+        halves = operation(wide[:, :width], wide[:, width:], out=room[: whole * width].reshape(whole, width))
+        while width > channels:
+            width //= 2
+            operation(halves[:, :width], halves[:, width : 2 * width], out=halves[:, :width])
+        parts.append(halves[:, :channels].copy())
+    if whole * group < rows:
+        parts.append(operation.reduce(values[whole * group :], axis=0, keepdims=True))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _power_of_two(least: float) -> int:
+    found = 1
+    while found < least:
+        found *= 2
     return found
 
 

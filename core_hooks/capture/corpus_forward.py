@@ -113,7 +113,7 @@ class CorpusForward:
             found.append(CorpusSite(name, detector.stage, dtype_name, stored, tuple(row_shape) or (1,)))
         return found
 
-    def rows(self, ids: np.ndarray, lengths: np.ndarray) -> Callable[[], tuple[Rows, Rows]] | None:
+    def rows(self, ids: np.ndarray, lengths: np.ndarray) -> Callable[[], Rows] | None:
         """Run one batch.
 
         Parameters
@@ -126,8 +126,8 @@ class CorpusForward:
         Returns
         -------
         Callable or None
-            Gives the rows of each site, window behind window, once they have arrived in host memory, as they are
-            stored and as float32; may be called in another thread. None when the job was cancelled meanwhile.
+            Gives the rows of each site, window behind window, as they are stored, once they have arrived in host
+            memory; may be called in another thread. None when the job was cancelled meanwhile.
         """
         longest = int(lengths.max())
         real = np.arange(longest)[None, :] < lengths[:, None]
@@ -137,13 +137,16 @@ class CorpusForward:
             return None
         arriving = {name: to_host(detector.take()) for name, detector in self._detectors.items()}
 
-        def arrived() -> tuple[Rows, Rows]:
-            stored, wide = {}, {}
+        kept = None if real.all() else torch.from_numpy(np.flatnonzero(real))
+
+        def arrived() -> Rows:
+            stored = {}
             for name, (host, event) in arriving.items():
                 if event is not None:
                     event.synchronize()
-                stored[name], wide[name] = as_numpy(host), as_numpy(host.float())
-            return stored, wide
+                # Padding is left out here and not on the model's thread, which has enough to do.
+                stored[name] = as_numpy(host if kept is None else host.index_select(0, kept))
+            return stored
 
         return arrived
 
@@ -158,11 +161,9 @@ class CorpusForward:
         batch, longest = ids.shape
         inputs: dict[str, Any] = {}
         tokens = torch.from_numpy(ids).to(self._device)
-        padded = not real.all()
-        kept = torch.from_numpy(np.flatnonzero(real)).to(self._device) if padded else None
         if hasattr(self._opened.model, "config"):
             inputs["input_ids"] = tokens
-            if padded:
+            if not real.all():
                 inputs["attention_mask"] = torch.from_numpy(real.astype(np.int64)).to(self._device)
             if "use_cache" in self._takes:
                 inputs["use_cache"] = False
@@ -172,6 +173,6 @@ class CorpusForward:
         else:
             inputs["*"] = (tokens,)
         for detector in self._detectors.values():
-            detector.begin(batch * longest, kept)
+            detector.begin(batch * longest)
         _, stopped = call(self._opened, inputs)
         return stopped != "cancelled" and not self._cancel.is_set()

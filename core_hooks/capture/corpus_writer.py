@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import threading
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,21 +12,31 @@ import numpy as np
 
 from core_hooks.capture.channel_statistics import ChannelAccumulator, ChannelStatistics
 from core_hooks.capture.durable import checksum, sync_folder
-from core_hooks.capture.index import CaptureError, CaptureIndex, itemsize, write_index
+from core_hooks.capture.index import (
+    STATISTICS,
+    VOCABULARY,
+    CaptureError,
+    CaptureIndex,
+    itemsize,
+    write_index,
+)
 from core_hooks.capture.mapped_shard import MappedShard, as_float32
 from core_hooks.capture.packed_strings import pack
 from core_hooks.capture.row_sink import RowSink
 from core_hooks.capture.shard import ShardWriter, TensorSpec, write_shard
+from core_hooks.capture.threads import Beside, give_way
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from core_hooks.capture.shard_plan import ShardPlan
 
-VOCABULARY = "vocabulary.safetensors"
-STATISTICS = "statistics.safetensors"
+    Widen = Callable[[np.ndarray, str, np.ndarray], np.ndarray]
+
 GATHERED = 128 << 20  # bytes of a shard that are put in order in memory before they are written
+_SEALED = 2  # shards that are finished at a time: the one waits for the disk while the other is worked on
+_WIDENED = 1 << 22  # values that are made float32 at a time
 _RESERVED = ("rows.", "texts.", "statistics.")
 
 
@@ -80,25 +90,29 @@ class CorpusWriter:
     """Writes shards into a folder that the caller holds the lock of.
 
     A shard is announced with `begin`, filled with `write` in any order, and closed with `end`, which returns at
-    once: syncing, the checksum and the index are worked on beside the next shard.
+    once: statistics, syncing, the checksum and the index are worked on beside the next shards.
 
     Parameters
     ----------
     index
         Of the unfinished capture: a new one, or the one that lies in the folder.
+    widen
+        Makes stored values float32, as `as_float32` does.
     """
 
-    def __init__(self, folder: Path, index: CaptureIndex, sites: Sequence[CorpusSite]) -> None:
+    def __init__(
+        self, folder: Path, index: CaptureIndex, sites: Sequence[CorpusSite], widen: Widen = as_float32
+    ) -> None:
         self.folder = folder
+        self._widen = widen
         self._index = index
         self._sites = tuple(sites)
         self._number = len(index.shards)
         self._plan: ShardPlan | None = None
         self._shard: ShardWriter | None = None
         self._sinks: dict[str, RowSink] = {}
-        self._statistics: dict[str, ChannelAccumulator] = {}
-        self._sealer = ThreadPoolExecutor(1, "capture-seal")
-        self._sealing: Future[None] | None = None
+        self._sealer = ThreadPoolExecutor(_SEALED, "capture-seal", initializer=give_way)
+        self._sealing: deque[Future[None]] = deque()
 
     @property
     def index(self) -> CaptureIndex:
@@ -110,9 +124,8 @@ class CorpusWriter:
         tables = _tables(plan)
         specs = [TensorSpec(name, values.dtype.name, values.shape) for name, values in tables.items()]
         specs += [TensorSpec(site.tensor, site.stored_dtype, (plan.rows, *site.row_shape)) for site in self._sites]
-        self._statistics = {site.site: ChannelAccumulator(site.channels) for site in self._sites}
         for site in self._sites:
-            empty = self._statistics[site.site].result().tensors(f"statistics.{site.tensor}")
+            empty = ChannelStatistics.of_nothing(site.channels).tensors(f"statistics.{site.tensor}")
             specs += [TensorSpec(name, values.dtype.name, values.shape) for name, values in empty.items()]
         try:
             self._shard = ShardWriter(self.folder / f"shard-{self._number:05d}.safetensors", specs)
@@ -127,9 +140,7 @@ class CorpusWriter:
         }
         self._plan = plan
 
-    def write(
-        self, rows: np.ndarray, values: Mapping[str, np.ndarray], wide: Mapping[str, np.ndarray] | None = None
-    ) -> None:
+    def write(self, rows: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
         """Put rows in their place.
 
         Parameters
@@ -138,37 +149,33 @@ class CorpusWriter:
             int64, their numbers in the shard; those of one window stand together and follow on each other.
         values
             For each site these rows, [rows, channels] in the stored dtype; bfloat16 as its bits in uint16.
-        wide
-            The same as float32, where the caller has them.
         """
         assert self._plan is not None
-        numbers = rows + self._plan.first_row
         try:
             for site in self._sites:
                 stored = values[site.site]
                 if stored.shape != (len(rows), site.channels):
                     raise ValueError(f"'{site.site}' gave {stored.shape} where {(len(rows), site.channels)} is needed.")
                 self._sinks[site.site].put(rows, stored)
-                floats = wide[site.site] if wide is not None else as_float32(stored, site.stored_dtype)
-                self._statistics[site.site].add(floats, numbers)
         except OSError as error:
             raise self._refused(error) from error
 
     def end(self) -> None:
-        """Hand the shard over to be synced and listed; raises what sealing the one before it met."""
+        """Hand the shard over to be synced and listed; raises what sealing one before it met."""
         assert self._plan is not None
         assert self._shard is not None
-        plan, shard, sinks, statistics = self._plan, self._shard, self._sinks, self._statistics
-        self.wait()
+        plan, shard, sinks = self._plan, self._shard, self._sinks
+        while len(self._sealing) >= _SEALED:
+            self._sealing.popleft().result()
         self._number += 1
-        self._plan, self._shard, self._sinks, self._statistics = None, None, {}, {}
-        self._sealing = self._sealer.submit(self._seal, plan, shard, sinks, statistics)
+        self._plan, self._shard, self._sinks = None, None, {}
+        before = self._sealing[-1] if self._sealing else None
+        self._sealing.append(self._sealer.submit(self._seal, plan, shard, sinks, before))
 
     def wait(self) -> None:
         """Wait until every ended shard is listed; raises what sealing met."""
-        sealing, self._sealing = self._sealing, None
-        if sealing is not None:
-            sealing.result()
+        while self._sealing:
+            self._sealing.popleft().result()
 
     def finish(self) -> CaptureIndex:
         """Write the statistics over all shards and mark the capture as finished."""
@@ -208,19 +215,22 @@ class CorpusWriter:
             self._shard = None
 
     def _seal(
-        self,
-        plan: ShardPlan,
-        shard: ShardWriter,
-        sinks: dict[str, RowSink],
-        statistics: Mapping[str, ChannelAccumulator],
+        self, plan: ShardPlan, shard: ShardWriter, sinks: dict[str, RowSink], before: Future[None] | None
     ) -> None:
         try:
-            while sinks:
-                sinks.popitem()[1].flush()
-            for site in self._sites:
-                for name, values in statistics[site.site].result().tensors(f"statistics.{site.tensor}").items():
-                    shard.write(name, values)
-            crc = _synced_checksum(shard)
+            for sink in sinks.values():
+                sink.flush()
+            with Beside(shard.sync):
+                for site in self._sites:
+                    values = sinks.pop(site.site).values
+                    found = self._statistics(site, values, plan.first_row).tensors(f"statistics.{site.tensor}")
+                    for name, numbers in found.items():
+                        shard.write(name, numbers)
+            # The one waits for the disk, the other for the processor.
+            with Beside(shard.sync):
+                crc = checksum(shard.temporary)
+            if before is not None:
+                before.result()  # shards are listed in order
             shard.finish()
             sync_folder(self.folder)
             entry = {
@@ -245,6 +255,17 @@ class CorpusWriter:
         finally:
             shard.discard()
         self._index = index
+
+    def _statistics(self, site: CorpusSite, stored: np.ndarray, first_row: int) -> ChannelStatistics:
+        rows, channels = stored.shape
+        step = max(1, _WIDENED // max(1, channels))
+        room = np.empty((min(step, rows), channels), np.float32)  # fresh memory for each piece would cost more
+        found = ChannelAccumulator(channels)
+        for start in range(0, rows, step):
+            piece = stored[start : start + step]
+            wide = self._widen(piece, site.stored_dtype, room[: len(piece)])
+            found.add(wide, np.arange(first_row + start, first_row + start + len(piece)))
+        return found.result()
 
     def _refused(self, error: OSError) -> CaptureError:
         done = len(self._index.shards)
@@ -273,33 +294,13 @@ def _tables(plan: ShardPlan) -> dict[str, np.ndarray]:
         "rows.token_id": plan.ids,
         "rows.text": np.repeat(plan.numbers, lengths),
         "rows.position": (np.arange(plan.rows) - np.repeat(plan.starts[:-1] - plan.firsts, lengths)).astype(np.int32),
-        "texts.record": np.array([text.record for text in plan.texts], np.int64),
+        "texts.record": plan.texts.records,
+        "texts.utf8": plan.texts.data,
+        "texts.offsets": plan.texts.offsets,
     }
-    tables["texts.utf8"], tables["texts.offsets"] = pack([text.text for text in plan.texts])
-    if any(text.label for text in plan.texts):
-        tables["texts.label_utf8"], tables["texts.label_offsets"] = pack([text.label for text in plan.texts])
+    if len(plan.texts.label_offsets) > 1:
+        tables["texts.label_utf8"], tables["texts.label_offsets"] = plan.texts.label_data, plan.texts.label_offsets
     return tables
-
-
-def _synced_checksum(shard: ShardWriter) -> str:
-    """Sync the file, and read it meanwhile: the one waits for the disk, the other for the processor."""
-    failure: list[BaseException] = []
-
-    def sync() -> None:
-        try:
-            shard.sync()
-        except OSError as error:
-            failure.append(error)
-
-    thread = threading.Thread(target=sync, name="capture-sync")
-    thread.start()
-    try:
-        crc = checksum(shard.temporary)
-    finally:
-        thread.join()
-    if failure:
-        raise failure[0]
-    return crc
 
 
 def _nonfinite_note(site: CorpusSite, count: int) -> str:

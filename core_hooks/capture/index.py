@@ -14,6 +14,8 @@ from core_hooks.capture.durable import write_durably
 FORMAT = "mi-crow-capture"
 VERSION = 1
 INDEX = "capture.json"
+VOCABULARY = "vocabulary.safetensors"
+STATISTICS = "statistics.safetensors"
 # An index describes tensors, it does not hold them: anything larger was not written by us.
 _MAX_INDEX_BYTES = 64 * 1024 * 1024
 _MAX_ROWS = 2**40

@@ -11,20 +11,31 @@ from typing import TYPE_CHECKING, Any
 from core_hooks.capture.batching import batches
 from core_hooks.capture.corpus import Corpus
 from core_hooks.capture.corpus_forward import CorpusForward
-from core_hooks.capture.corpus_writer import VOCABULARY, CorpusSite, CorpusWriter, write_vocabulary
+from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter, write_vocabulary
 from core_hooks.capture.durable import TEMPORARY, make_folder
 from core_hooks.capture.estimate import estimate_job
 from core_hooks.capture.folder_lock import LOCK, FolderLock
-from core_hooks.capture.index import FORMAT, INDEX, VERSION, CaptureError, CaptureIndex, read_index, write_index
+from core_hooks.capture.index import (
+    FORMAT,
+    INDEX,
+    VERSION,
+    VOCABULARY,
+    CaptureError,
+    CaptureIndex,
+    read_index,
+    write_index,
+)
 from core_hooks.capture.job_settings import JobEstimate, JobProgress, JobResult, JobSettings
 from core_hooks.capture.model_fingerprint import describe_model
 from core_hooks.capture.pace import Pace
+from core_hooks.capture.plan_process import PlanProcess
+from core_hooks.capture.row_detector import widened_by_torch
 from core_hooks.capture.shard_plan import Place, ShardPlan, plan_shards
 from core_hooks.capture.threads import ReadAhead, WriteBehind
-from core_hooks.capture.tokenizing import tokenizer_of, vocabulary
+from core_hooks.capture.tokenizing import stock_backend, tokenizer_of, vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from core_hooks.capture.corpus import CorpusSize
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
 _SHARD_BYTES = 32 << 20
 _SHARD_BATCHES = 8  # a shard holds several batches at least, or there would be little to sort by length
 _SHARD_ROWS = 1 << 18
+_ELSEWHERE = 8  # characters for each row of a shard from which a corpus is worth a process that reads it
 _NO_CONTEXT = 2048  # window of a model that sets no limit
 _LOOK = 0.1  # seconds between two looks, while the job is paused, whether it was cancelled
 
@@ -194,16 +206,8 @@ class CaptureJob:
             return JobResult("cancelled", folder, 0, 0, 0)
         index = self._begin(folder, sites, found)
         place = (Place.of_json(index.shards[-1]["next"]) if index.shards else None) or Place()
-        plans = plan_shards(
-            self._corpus.texts(place.record),
-            self._tokenize,
-            shard_rows=index.settings["shard_rows"],
-            context=self._context,
-            first_row=index.rows,
-            place=place,
-            cancel=self._cancel,
-        )
-        writer = CorpusWriter(folder, index, sites)
+        plans = self._plans(index, place, size)
+        writer = CorpusWriter(folder, index, sites, widened_by_torch)
         pace = Pace(size.records, place.record, index.rows, on_progress)
         with ExitStack() as stack:
             stack.callback(writer.close)
@@ -223,6 +227,29 @@ class CaptureJob:
                 return _result("finished", folder, writer.finish())
         return _result("cancelled", folder, writer.index)
 
+    def _plans(self, index: CaptureIndex, place: Place, size: CorpusSize) -> Iterator[ShardPlan]:
+        """What is left to do; of a corpus of several shards the first is read here and the others elsewhere."""
+        rows = index.settings["shard_rows"]
+        here = plan_shards(
+            self._corpus.texts(place.record),
+            self._tokenize,
+            shard_rows=rows,
+            context=self._context,
+            first_row=index.rows,
+            place=place,
+            cancel=self._cancel,
+        )
+        backend = stock_backend(self._opened)
+        if backend is None or size.nbytes < _ELSEWHERE * rows:
+            yield from here
+            return
+        corpus, name = self._corpus, self._opened.summary.name
+        with PlanProcess(corpus, backend, name, shard_rows=rows, context=self._context) as process:
+            for first in here:
+                yield first
+                yield from process.plans(first.first_row + first.rows, first.next, self._cancel)
+                return
+
     def _run_shard(
         self, forward: CorpusForward, plan: ShardPlan, writer: CorpusWriter, behind: WriteBehind, pace: Pace
     ) -> bool:
@@ -237,7 +264,7 @@ class CaptureJob:
             arrived = forward.rows(plan.ids[rows], lengths[batch])
             if arrived is None:
                 return False
-            behind.put(lambda rows=rows, arrived=arrived: writer.write(rows, *arrived()))  # type: ignore[misc]
+            behind.put(lambda rows=rows, arrived=arrived: writer.write(rows, arrived()))  # type: ignore[misc]
             pace.add(len(rows))
         return True
 

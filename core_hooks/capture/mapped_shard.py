@@ -123,10 +123,13 @@ def widened(bits: np.ndarray) -> np.ndarray:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def as_float32(values: np.ndarray, stored_dtype: str) -> np.ndarray:
-    """Stored values as float32, exact and of the same shape; those of bfloat16 are given as their bits (uint16)."""
+def as_float32(values: np.ndarray, stored_dtype: str, out: np.ndarray | None = None) -> np.ndarray:
+    """Stored values as float32, exact and of the same shape; those of bfloat16 are given as their bits (uint16).
+
+    `out`, C-contiguous float32 of that shape, may be where they are put.
+    """
     if stored_dtype == "bfloat16":
         return widened(values)
     if stored_dtype == "float16":
-        return widened_halves(values)
+        return widened_halves(values, out)
     return values.astype(np.float32, copy=False)

@@ -67,7 +67,7 @@ class ShardWorker:
             rows = plan.rows_of(batch)
             arrived = self._forward.rows(plan.ids[rows], lengths[batch])
             assert arrived is not None
-            found.append((rows, arrived()[0]))
+            found.append((rows, arrived()))
         return found
 
 

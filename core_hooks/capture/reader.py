@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core_hooks.capture.channel_statistics import ChannelAccumulator, ChannelStatistics
-from core_hooks.capture.corpus_writer import STATISTICS, VOCABULARY
-from core_hooks.capture.index import CaptureError, CaptureIndex, read_index
+from core_hooks.capture.index import STATISTICS, VOCABULARY, CaptureError, CaptureIndex, read_index
 from core_hooks.capture.mapped_shard import MappedShard, widened
 from core_hooks.capture.packed_strings import unpack
 

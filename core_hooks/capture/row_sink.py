@@ -28,7 +28,8 @@ class RowSink:
         self, shard: ShardWriter, tensor: str, shape: tuple[int, int], stored_dtype: str, *, gather: bool
     ) -> None:
         self._shard, self._tensor = shard, tensor
-        self._gathered = np.empty(shape, _NUMPY[stored_dtype]) if gather else None
+        self._shape, self._dtype = shape, _NUMPY[stored_dtype]
+        self._gathered = np.empty(shape, self._dtype) if gather else None
 
     def put(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Take some rows, [rows, channels] in the stored dtype; OSError when the disk refuses."""
@@ -43,7 +44,14 @@ class RowSink:
             begin = end
 
     def flush(self) -> None:
-        """Write what was gathered and let it go; OSError when the disk refuses."""
-        gathered, self._gathered = self._gathered, None
-        if gathered is not None:
-            self._shard.write(self._tensor, gathered)
+        """Write what was gathered; OSError when the disk refuses."""
+        if self._gathered is not None:
+            self._shard.write(self._tensor, self._gathered)
+
+    @property
+    def values(self) -> np.ndarray:
+        """All rows, [rows, channels] in the order of the shard, after `flush`."""
+        if self._gathered is not None:
+            return self._gathered
+        # Straight from the system's cache: who wrote runs of rows to their places holds none of them.
+        return self._shard.mapped(self._tensor, self._shape, self._dtype)

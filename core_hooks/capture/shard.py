@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import DTypeLike
+
 # What the format calls a dtype, and the bytes of one element. numpy has no bfloat16: its bits travel as uint16.
 DTYPES = {
     "float64": ("F64", 8),
@@ -113,6 +115,10 @@ class ShardWriter:
         if values.size:
             # A view as bytes: the file takes it without a copy in between.
             self._write(values.reshape(-1).view(np.uint8).data, self._begins[name] + offset)
+
+    def mapped(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        """What was written of a tensor so far, straight from the system's cache; what is changed stays in memory."""
+        return np.memmap(self._temporary, dtype, "c", self._begins[name], shape)
 
     def sync(self) -> None:
         """Make what was written survive power loss."""

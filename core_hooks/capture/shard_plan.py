@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core_hooks.capture.packed_strings import pack
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,6 +61,38 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PackedTexts:
+    """Texts as a shard holds them.
+
+    Attributes
+    ----------
+    records
+        int64 [texts], the record of each in the source.
+    data, offsets
+        The texts, as `core_hooks.capture.packed_strings.pack` gives them.
+    label_data, label_offsets
+        Their labels likewise; one offset alone where there are none.
+    """
+
+    records: np.ndarray
+    data: np.ndarray
+    offsets: np.ndarray
+    label_data: np.ndarray
+    label_offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @classmethod
+    def of(cls, texts: Sequence[CorpusText]) -> PackedTexts:
+        """These texts, packed."""
+        labels = [text.label for text in texts] if any(text.label for text in texts) else []
+        return cls(
+            np.array([text.record for text in texts], np.int64), *pack([text.text for text in texts]), *pack(labels)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ShardPlan:
     """The windows of one shard in the order of their rows.
 
@@ -84,7 +118,7 @@ class ShardPlan:
     starts: np.ndarray
     numbers: np.ndarray
     firsts: np.ndarray
-    texts: tuple[CorpusText, ...]
+    texts: PackedTexts
     first_row: int
     first_text: int
     empty: int
@@ -109,7 +143,7 @@ class ShardPlan:
             starts,
             np.array([window.text for window in windows], np.int32),
             np.array([window.first for window in windows], np.int32),
-            tuple(texts),
+            PackedTexts.of(texts),
             first_row,
             first_text,
             empty,
@@ -191,7 +225,7 @@ def plan_shards(
             starts,
             np.array(numbers, np.int32),
             np.array(firsts, np.int32),
-            tuple(begun),
+            PackedTexts.of(begun),
             first_row,
             first_text,
             empty,

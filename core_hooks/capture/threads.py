@@ -1,8 +1,11 @@
-"""The two threads beside a capture job: one reads and tokenises ahead, one writes behind."""
+"""The threads beside a capture job: one reads and tokenises ahead, others write behind; the model goes first."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -11,6 +14,37 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _END = object()
+_NICE = 5
+
+
+def give_way() -> None:
+    """Let other threads go before the one that calls this, where the system can tell them apart."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+class Beside:
+    """Calls a function in a thread of its own while a block runs; what it raised comes out at the end of the block."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="capture-beside")
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, kind: object, *exc: object) -> None:
+        self._thread.join()
+        if kind is None and self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._failure = error
 
 
 class ReadAhead(Generic[T]):
@@ -49,6 +83,7 @@ class ReadAhead(Generic[T]):
             yield item
 
     def _read(self) -> None:
+        give_way()
         try:
             for item in self._source:
                 self._items.put((item, None))
@@ -58,6 +93,10 @@ class ReadAhead(Generic[T]):
             self._items.put((None, error))
         else:
             self._items.put((_END, None))
+        finally:
+            close = getattr(self._source, "close", None)
+            if close is not None:
+                close()  # what a generator holds goes with this thread, not some time later
 
 
 class WriteBehind:
@@ -97,6 +136,7 @@ class WriteBehind:
             raise self._failure
 
     def _work(self) -> None:
+        give_way()
         while True:
             call = self._calls.get()
             try:

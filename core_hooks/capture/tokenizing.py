@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from core_hooks.capture.fast_tokenizer import fast_tokenizer, in_pieces, tokenizer_fails
 from core_hooks.capture.index import CaptureError
-from core_hooks.model.architecture import one_line
 from core_hooks.model.prompt import token_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from core_hooks.model.opened import OpenedModel
-
-# A tokenizer takes memory of many times its text; longer ones are cut at white space, where tokens end anyway.
-_LONGEST = 1_000_000
 
 
 def tokenizer_of(opened: OpenedModel) -> Callable[[list[str]], list[list[int]]]:
@@ -27,17 +24,12 @@ def tokenizer_of(opened: OpenedModel) -> Callable[[list[str]], list[list[int]]]:
     if tokenizer is None:
         return lambda texts: [_numbers(text, limit) for text in texts]
 
-    direct = _backend(tokenizer)
+    direct = stock_backend(opened)
+    if direct is not None:
+        return fast_tokenizer(direct, opened.summary.name)
 
     def short(texts: list[str], special: bool = True) -> list[list[int]]:
         try:
-            if direct is not None:
-                # Whoever tokenised before may have left it cutting or padding.
-                if direct.truncation is not None:
-                    direct.no_truncation()
-                if direct.padding is not None:
-                    direct.no_padding()
-                return [encoding.ids for encoding in direct.encode_batch_fast(texts, add_special_tokens=special)]
             encoded = tokenizer(
                 texts,
                 add_special_tokens=special,
@@ -47,18 +39,11 @@ def tokenizer_of(opened: OpenedModel) -> Callable[[list[str]], list[list[int]]]:
                 verbose=False,
             )
         except Exception as error:
-            raise CaptureError(
-                f"The tokenizer of {opened.summary.name} fails on a text ({type(error).__name__}: {one_line(error)})."
-            ) from error
+            raise tokenizer_fails(opened.summary.name, error) from error
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
-    def tokenize(texts: list[str]) -> list[list[int]]:
-        if max(map(len, texts)) <= _LONGEST:
-            return short(texts)
-        return [_in_pieces(text, short) if len(text) > _LONGEST else short([text])[0] for text in texts]
-
-    return tokenize
+    return in_pieces(short)
 
 
 def vocabulary(opened: OpenedModel) -> list[str]:
@@ -68,11 +53,12 @@ def vocabulary(opened: OpenedModel) -> list[str]:
     return [token_text(opened, token_id) for token_id in range(len(opened.tokenizer))]
 
 
-def _backend(tokenizer: Any) -> Any:
-    """What a stock tokenizer hands texts on to; None for one that does more of its own.
+def stock_backend(opened: OpenedModel) -> Any:
+    """What the tokenizer of a model hands texts on to if it is a stock one; None for one that does more of its own.
 
     The way through transformers costs as much again, and all of that time holds Python's lock against the model.
     """
+    tokenizer = opened.tokenizer
     try:
         from transformers import PreTrainedTokenizerFast
 
@@ -85,22 +71,6 @@ def _backend(tokenizer: Any) -> Any:
     )
     plain = getattr(tokenizer, "split_special_tokens", False) is False
     return backend if stock and plain and hasattr(backend, "encode_batch_fast") else None
-
-
-def _in_pieces(text: str, short: Callable[..., list[list[int]]]) -> list[int]:
-    ids: list[int] = []
-    for number, piece in enumerate(_pieces(text)):
-        ids += short([piece], number == 0)[0]
-    return ids
-
-
-def _pieces(text: str) -> Iterator[str]:
-    start = 0
-    while start < len(text):
-        end = text.rfind(" ", start + 1, start + _LONGEST) if start + _LONGEST < len(text) else len(text)
-        end = end if end > start else start + _LONGEST
-        yield text[start:end]
-        start = end
 
 
 def _numbers(text: str, limit: int) -> list[int]:

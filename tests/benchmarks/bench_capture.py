@@ -7,6 +7,7 @@ turns in one process, and the best round of each counts.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 import shutil
@@ -39,7 +40,8 @@ from core_hooks.model.reference import ModelReference
 from core_hooks.model.summary import summarise
 from core_hooks.model.tree import build_tree
 
-ROUNDS = 2
+ROUNDS = 3
+BATCH_TOKENS = 2048
 WORDS = ["the", "store", "Mary", "John", "went", "gave", "a", "drink", "to", "."]
 
 
@@ -73,55 +75,81 @@ def write_corpus(path: Path, lines: int, longest: int = 60) -> None:
             file.write(" ".join(rng.choices(WORDS, k=rng.randint(2, longest))) + "\n")
 
 
-def forward_alone(opened: OpenedModel, corpus: Path, sites: tuple[str, ...], batch_tokens: int, rows: int) -> float:
-    """Seconds of the forwards over the very batches of the job, stopped behind the last site, inputs at hand."""
-    plans = plan_shards(Corpus(corpus).texts(), tokenizer_of(opened), shard_rows=rows, context=512)
-    inputs = []
-    for plan in plans:
-        lengths = plan.lengths
-        for batch in batches(lengths, batch_tokens):
+def forward_alone(opened: OpenedModel, corpus: Path, sites: tuple[str, ...], shard_rows: int) -> list[float]:
+    """Seconds of the forwards of each shard over the very batches of the job, stopped behind the last site."""
+    shards = []
+    for plan in plan_shards(Corpus(corpus).texts(), tokenizer_of(opened), shard_rows=shard_rows, context=512):
+        lengths, inputs = plan.lengths, []
+        for batch in batches(lengths, BATCH_TOKENS):
             real = np.arange(int(lengths[batch].max()))[None, :] < lengths[batch][:, None]
             ids = np.zeros(real.shape, np.int64)
             ids[real] = plan.ids[plan.rows_of(batch)]
             mask = None if real.all() else torch.from_numpy(real.astype(np.int64))
             inputs.append((torch.from_numpy(ids), mask))
-    started = time.perf_counter()
+        shards.append(inputs)
     stop = StopAfter(opened.model, sites)
     stop.__enter__()
+    seconds = []
     try:
         with torch.no_grad():
-            for ids, mask in inputs:
-                try:
-                    opened.model(input_ids=ids, attention_mask=mask, use_cache=False)
-                except StopForward:
-                    continue
+            for inputs in shards:
+                started = time.perf_counter()
+                for ids, mask in inputs:
+                    try:
+                        opened.model(input_ids=ids, attention_mask=mask, use_cache=False)
+                    except StopForward:
+                        continue
+                seconds.append(time.perf_counter() - started)
     finally:
         stop.__exit__(None, None, None)
-    return time.perf_counter() - started
+    return seconds
 
 
-def throughput(folder: Path) -> None:
-    print("Throughput of the job against the forward alone, over the same batches, stopped behind the last site")
-    for width, layers, lines in ((64, 2, 30_000), (256, 4, 6_000), (576, 12, 600)):
+def job_seconds(opened: OpenedModel, settings: JobSettings) -> tuple[float, list[float], int, int]:
+    """Seconds of a whole job and of each of its shards, tokens of all and of a shard at most."""
+    ends: list[tuple[int, float]] = []
+
+    def note(progress: JobProgress) -> None:
+        ends.append((progress.tokens, time.perf_counter()))
+
+    started = time.perf_counter()
+    rows = CaptureJob(opened, settings).run(note).rows
+    whole = time.perf_counter() - started
+    with open_capture(settings.out) as capture:
+        behind = {shard["first_row"] + shard["rows"] for shard in capture.index.shards}
+        shard_rows = capture.index.settings["shard_rows"]
+    marks = [at for tokens, at in ends if tokens in behind]
+    shutil.rmtree(settings.out)
+    return whole, [b - a for a, b in itertools.pairwise(marks)], rows, shard_rows
+
+
+def throughput(folder: Path, share: float) -> None:
+    print("Throughput of the job against the forward over the same batches, stopped behind the last site, by turns")
+    print("with one thread; 'steady' is the middle of all shards but the first, 'whole' has starting and ending too")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for width, layers, lines in ((64, 2, 60_000), (256, 4, 12_000), (576, 12, 2_400)):
         opened = a_model(width, layers)
         corpus = folder / "throughput.txt"
-        write_corpus(corpus, lines)
+        write_corpus(corpus, int(lines * share))
         sites = ("transformer.h.0", f"transformer.h.{layers - 2}.mlp")
-        alone, job = float("inf"), float("inf")
-        tokens = 0
-        for number in range(ROUNDS):
-            out = folder / f"throughput-{number}"
-            settings = JobSettings(out, corpus, sites, dtype="float16", batch_tokens=2048)
-            started = time.perf_counter()
-            tokens = CaptureJob(opened, settings).run().rows
-            job = min(job, time.perf_counter() - started)
-            rows = open_capture(out).index.settings["shard_rows"]
-            shutil.rmtree(out)
-            alone = min(alone, forward_alone(opened, corpus, sites, 2048, rows))
+        settings = JobSettings(folder / "throughput", corpus, sites, dtype="float16", batch_tokens=BATCH_TOKENS)
+        wholes, steady_job, alones, steady_alone = [], [], [], []
+        for _ in range(ROUNDS):
+            whole, shards, rows, shard_rows = job_seconds(opened, settings)
+            alone = forward_alone(opened, corpus, sites, shard_rows)
+            wholes.append(whole)
+            alones.append(sum(alone))
+            # The last shard is a smaller one.
+            steady_job += shards[:-1] or shards
+            steady_alone += alone[1:-1] or alone
+        job, forward = float(np.median(steady_job)), float(np.median(steady_alone))
         print(
-            f"  width {width:4}, {layers:2} layers: forward {tokens / alone:10,.0f} tokens/s, "
-            f"job {tokens / job:10,.0f}, ratio {alone / job:.3f}  ({tokens:,} tokens)"
+            f"  width {width:4}, {layers:2} layers: forward {rows / min(alones):9,.0f} tokens/s; "
+            f"steady {forward / job:.3f} (best against best {min(steady_alone) / min(steady_job):.3f}), "
+            f"whole {min(alones) / min(wholes):.3f} of {rows:,} tokens in {min(wholes):.1f} s"
         )
+    torch.set_num_threads(threads)
 
 
 def new_index(sites: list[CorpusSite], rows: int = 0, **changed: Any) -> CaptureIndex:
@@ -137,7 +165,6 @@ def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> fl
     """Seconds to write random float16 rows, the values made beforehand."""
     rng = np.random.default_rng(seed)
     block = rng.standard_normal((4096, channels), np.float32).astype(np.float16)
-    wide = block.astype(np.float32)
     site = CorpusSite("h.0", "after", "float32", "float16", (channels,))
     folder.mkdir()
     index = new_index([site])
@@ -154,7 +181,7 @@ def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> fl
             for start in range(0, len(plan.numbers), 128):
                 windows = range(start, min(start + 128, len(plan.numbers)))
                 rows = plan.rows_of(windows)
-                writer.write(rows, {"h.0": block[: len(rows)]}, {"h.0": wide[: len(rows)]})
+                writer.write(rows, {"h.0": block[: len(rows)]})
             writer.end()
         writer.finish()
     finally:
@@ -289,11 +316,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=100_000, help="lines of the memory benchmark")
     parser.add_argument("--tokens", type=int, default=1_000_000, help="tokens of the write, read and card benchmarks")
+    parser.add_argument("--share", type=float, default=1.0, help="of the corpus of the throughput benchmark")
     parser.add_argument("--folder", type=Path, help="where to write; its disk is the one measured")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-capture-", dir=arguments.folder))
     try:
-        throughput(folder)
+        throughput(folder, arguments.share)
         written = writing(folder, arguments.tokens)
         reading(written)
         cards(written)

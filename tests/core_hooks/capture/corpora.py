@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core_hooks.capture.corpus import CorpusText
-from core_hooks.capture.corpus_writer import VOCABULARY, CorpusSite, CorpusWriter, write_vocabulary
-from core_hooks.capture.index import FORMAT, VERSION, CaptureIndex, write_index
+from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter, write_vocabulary
+from core_hooks.capture.index import FORMAT, VERSION, VOCABULARY, CaptureIndex, write_index
 from core_hooks.capture.shard_plan import plan_shards
 
 if TYPE_CHECKING:
