@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ _MAX_INDEX_BYTES = 64 * 1024 * 1024
 _MAX_ROWS = 2**40
 # One plain file name: no separators, no drive letters, nothing hidden, no control characters.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}")
+_CHECKSUM = b',\n "crc32": "%08x"\n}'  # the last line of an index, over the bytes before it
 _ITEM_SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -116,9 +118,10 @@ _TYPES: dict[str, type] = {
 
 def write_index(folder: Path, index: CaptureIndex) -> None:
     """Put `index` into `folder` in place of an earlier one; OSError leaves the earlier one as it was."""
-    text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
+    text = json.dumps(asdict(index), indent=1, ensure_ascii=False).removesuffix("\n}")
     # A lone surrogate, as broken prompts hold, has no UTF-8; JSON has an escape for it.
-    write_durably(folder / INDEX, text.encode("utf-8", "backslashreplace"))
+    body = text.encode("utf-8", "backslashreplace")
+    write_durably(folder / INDEX, body + _CHECKSUM % zlib.crc32(body))
 
 
 def read_index(folder: Path) -> CaptureIndex:
@@ -134,7 +137,8 @@ def read_index(folder: Path) -> CaptureIndex:
     try:
         if path.stat().st_size > _MAX_INDEX_BYTES:
             raise CaptureError(f"'{path}' is too large to be the index of a capture.")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        raw = path.read_bytes()
+        data = json.loads(raw.decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CaptureError(f"'{folder}' is not a capture: it has no {INDEX}.") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -158,7 +162,19 @@ def read_index(folder: Path) -> CaptureIndex:
         raise CaptureError(f"The index of '{folder}' has '{wrong}' of another type; the capture is damaged.")
     index = CaptureIndex(**known)
     _check(index, folder)
+    # What a check above can name is named by it; whatever else was changed, by this.
+    if "crc32" in data and not has_checksum(raw):
+        raise CaptureError(
+            f"'{path}' was changed since it was written, so what it says of the capture can't be trusted; copy the "
+            "capture again, or, if you changed it yourself, remove its line with crc32."
+        )
     return index
+
+
+def has_checksum(raw: bytes) -> bool:
+    """Whether the bytes of an index end with their own checksum, and it holds."""
+    body, mark, end = raw.rpartition(_CHECKSUM[:12])
+    return bool(mark) and mark + end == _CHECKSUM % zlib.crc32(body)
 
 
 def itemsize(stored_dtype: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core_hooks.capture.durable import checksum
-from core_hooks.capture.index import CaptureError, CaptureIndex, read_index
+from core_hooks.capture.index import INDEX, CaptureError, CaptureIndex, has_checksum, read_index
 from core_hooks.capture.mapped_shard import MappedShard
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """One file of a capture: `problem` is ``""`` when it is whole, else a sentence."""
+    """One file of a capture: `problem` is ``""`` when it is whole, else a sentence; `note` says what can't be told."""
 
     file: str
     nbytes: int
     problem: str = ""
+    note: str = ""
 
 
 def verify_capture(
@@ -29,7 +30,7 @@ def verify_capture(
     on_file: Callable[[FileCheck], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> list[FileCheck]:
-    """Read every file that the index lists and compare sizes, checksums and headers.
+    """Read the index and every file that it lists and compare sizes, checksums and headers.
 
     Parameters
     ----------
@@ -45,7 +46,16 @@ def verify_capture(
     """
     folder = Path(folder)
     index = read_index(folder)
-    found = []
+    found: list[FileCheck] = []
+
+    def tell(check: FileCheck) -> None:
+        found.append(check)
+        if on_file is not None:
+            on_file(check)
+
+    raw = (folder / INDEX).read_bytes()
+    note = "" if has_checksum(raw) else f"'{folder / INDEX}' has no checksum, so what it says can't be checked."
+    tell(FileCheck(INDEX, len(raw), note=note))
     listed = [(shard["file"], shard) for shard in index.shards] + list(index.files.items())
     if not listed:  # a run saved before checksums were kept
         listed = [(name, {}) for name in dict.fromkeys(row["file"] for row in index.sites if "file" in row)]
@@ -53,10 +63,8 @@ def verify_capture(
         if cancel is not None and cancel.is_set():
             break
         problem = _problem(folder / name, entry, index)
-        check = FileCheck(name, entry.get("bytes", 0), problem)
-        found.append(check)
-        if on_file is not None:
-            on_file(check)
+        note = "" if entry or problem else f"'{folder / name}' has no checksum in the index; its header is whole."
+        tell(FileCheck(name, entry.get("bytes", 0), problem, note))
     return found
 
 
@@ -65,7 +73,7 @@ def _problem(path: Path, entry: dict[str, Any], index: CaptureIndex) -> str:
         shard = MappedShard(path)
         size = path.stat().st_size
         if not entry:
-            return f"'{path}' has no checksum in the index; its header is whole."
+            return ""
         if size != entry["bytes"]:
             return f"'{path}' has {size:,} bytes and the index says {entry['bytes']:,}."
         crc = checksum(path)

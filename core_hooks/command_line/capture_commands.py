@@ -73,7 +73,8 @@ def add_parser(commands: Any) -> None:
     verify = commands.add_parser("verify", help="check every byte of a capture, or of a model's weights")
     verify.set_defaults(handler=run_verify)
     for command in (show, export, verify):
-        command.add_argument("capture", metavar="DIR", help="folder of the capture")
+        what = "folder of the capture" if command is not verify else "folder of the capture, or a model"
+        command.add_argument("capture", metavar="DIR" if command is not verify else "DIR|MODEL", help=what)
     for command in (capture, show, export, verify):
         command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -242,10 +243,15 @@ def run_verify(arguments: argparse.Namespace) -> int:
     found = verify_capture(Path(arguments.capture))
     damaged = [check for check in found if check.problem]
     if arguments.json:
-        print_json([{"file": check.file, "bytes": check.nbytes, "problem": check.problem} for check in found])
+        print_json(
+            [
+                {"file": check.file, "bytes": check.nbytes, "problem": check.problem, "note": check.note}
+                for check in found
+            ]
+        )
     else:
         for check in found:
-            print(f"{check.file}  {check.problem or 'whole'}")
+            print(f"{check.file}  {check.problem or check.note or 'whole'}")
     if damaged:
         raise CommandError(f"{len(damaged)} of {len(found)} files of {arguments.capture} are damaged.")
     return 0

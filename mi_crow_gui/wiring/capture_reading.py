@@ -45,7 +45,7 @@ def verify_all(paths: Sequence[str], desk: Desk) -> list[tuple[str, str, str]]:
     for path in paths:
         try:
             found = verify_capture(Path(path), on_file, desk.cancel)
-            bad = [check.problem for check in found if check.problem and "no checksum" not in check.problem]
+            bad = [check.problem for check in found if check.problem]
         except CaptureError as error:
             bad = [str(error)]
         desk.check()

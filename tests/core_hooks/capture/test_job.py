@@ -70,7 +70,7 @@ def same_files(one: Path, other: Path) -> bool:
     def contents(folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = {p.name: p.read_bytes() for p in folder.iterdir()}
         index = json.loads(found["capture.json"])
-        found["capture.json"] = {key: value for key, value in index.items() if key != "created"}
+        found["capture.json"] = {key: value for key, value in index.items() if key not in ("created", "crc32")}
         found["capture.json"]["source"].pop("path", None)
         return found
 
