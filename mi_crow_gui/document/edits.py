@@ -197,6 +197,11 @@ def select_site(workspace: Workspace, site: str | None) -> Workspace:
     return _changed(workspace, selected_site=site)
 
 
+def show_capture(workspace: Workspace, folder: str) -> Workspace:
+    """Name the folder of the capture that is open; "" when there is none."""
+    return _changed(workspace, capture=folder)
+
+
 def _edit_hooks(workspace: Workspace, ids: Collection[str], edit: Callable[[HookSpec], HookSpec]) -> Workspace:
     meant = frozenset(ids)
     return _changed(workspace, hooks=tuple(edit(hook) if hook.id in meant else hook for hook in workspace.hooks))

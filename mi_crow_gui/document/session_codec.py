@@ -36,6 +36,7 @@ def workspace_to_data(workspace: Workspace) -> dict[str, Any]:
         "selected_prompt": workspace.selected_prompt,
         "token_measure": workspace.token_measure,
         "map_measure": workspace.map_measure,
+        "capture": workspace.capture,
     }
 
 
@@ -58,6 +59,7 @@ def workspace_from_data(data: object) -> tuple[Workspace, list[str]]:
         # One that a newer version knows is no reason to refuse the rest.
         token_measure=measure if measure in TOKEN_MEASURES else LOSS,
         map_measure=map_measure if map_measure in MAP_MEASURES else NORM,
+        capture=reader.text("capture"),
     )
     return workspace, reader.unknown_fields()
 

@@ -44,7 +44,8 @@ class Workspace:
     the plots are about.
     `drafts` holds (site, text) pairs of controller text that was typed and not applied; `selected_site` is
     the site that tree, hooks list, plots, inspector and editor share (None: nothing selected; "" is the model
-    itself). `token_measure` is what the tokens are coloured by, `map_measure` what the map of modules is.
+    itself). `token_measure` is what the tokens are coloured by, `map_measure` what the map of modules is. `capture` is
+    the folder of the capture that is open beside the model, "" without one.
     """
 
     model: ModelReference | None = None
@@ -58,6 +59,7 @@ class Workspace:
     selected_prompt: int = 0
     token_measure: str = LOSS
     map_measure: str = NORM
+    capture: str = ""
 
     def hook(self, hook_id: str) -> HookSpec | None:
         """The hook with this id, if there is one."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Typing and looking around are no steps of undo
-UNDOABLE = tuple(field.name for field in fields(Workspace) if field.name not in ("drafts", "selected_site"))
+_LOOKING = ("drafts", "selected_site", "capture")
+UNDOABLE = tuple(field.name for field in fields(Workspace) if field.name not in _LOOKING)
 
 
 class EditCommand(QUndoCommand):

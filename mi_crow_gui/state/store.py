@@ -40,9 +40,9 @@ class DocumentStore(QObject):
 
     `changed` is emitted once for each topic that an edit, undo or redo changed, after the workspace is whole:
     "model", "prompt", "batch", "measure", "map", "generation", "hooks", "plots", "drafts", "selection",
-    "selected_prompt".
-    Drafts and what is selected are kept but are no steps of undo. An intent that changes nothing adds no step and
-    emits nothing.
+    "selected_prompt", "capture".
+    Drafts, what is selected and which capture is open are kept but are no steps of undo. An intent that changes nothing
+    adds no step and emits nothing.
     """
 
     changed = Signal(str)
@@ -276,6 +276,11 @@ class DocumentStore(QObject):
         self._workspace = edits.select_prompt(self._workspace, number)
         self._publish()
 
+    def show_capture(self, folder: str) -> None:
+        """Name the folder of the capture that is open; "" when there is none."""
+        self._workspace = edits.show_capture(self._workspace, folder)
+        self._publish()
+
     # how an edit becomes a step
 
     def _edit(self, text: str, after: Workspace, typing: int = -1) -> None:
@@ -333,7 +338,7 @@ class DocumentStore(QObject):
 
 def _without_selection(workspace: Workspace) -> Workspace:
     # What is selected is saved, but looking around is no change worth asking about
-    return replace(workspace, selected_site=None, selected_prompt=0)
+    return replace(workspace, selected_site=None, selected_prompt=0, capture="")
 
 
 def _hooks_text(hooks: Collection[Any]) -> str:

@@ -118,6 +118,7 @@ class BrowseWiring(QObject):
         self._describe_site()
         self._leave_text()
         self._plots.show_capture([])
+        self._store.show_capture("")
         self.opened.emit(None)
 
     def show_text(self, number: int, position: int = -1, first: int = 0, tokens: int = 0) -> None:

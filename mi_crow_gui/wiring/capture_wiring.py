@@ -34,12 +34,14 @@ class CaptureWiring(QObject):
         self._window, self._service, self._jobs = parts.window, parts.service, parts.jobs
         self._info: RunInfo | None = None
         self._outcome: RunOutcome | None = None
+        self._open = ""  # folder of the capture that is shown
         self.last_saved: Path | None = None
         self.last_problem = ""
         parts.window.action("saveCapture").triggered.connect(self._on_save_capture_triggered)
         parts.window.action("openCapture").triggered.connect(self._on_open_capture_triggered)
         parts.window.captures.openRequested.connect(self.open_folder)
         parts.service.runFinished.connect(self._on_service_run_finished)
+        parts.store.changed.connect(self._on_store_changed)
         parts.window.action("saveCapture").setEnabled(False)
 
     # ---- what people ask for -----------------------------------------------------------------------------------
@@ -121,6 +123,15 @@ class CaptureWiring(QObject):
         self._outcome = outcome
         self._window.action("saveCapture").setEnabled(bool(self._service.frames()))
 
+    @Slot(str)
+    def _on_store_changed(self, topic: str) -> None:
+        folder = self._parts.store.workspace.capture
+        if topic != "capture" or folder == self._open:
+            return
+        self._open = folder
+        if folder:
+            self.open_folder(folder)  # a session that was opened names it
+
     def _saved(self, folder: Path) -> None:
         self.last_saved = folder
         self._remember(folder)
@@ -129,6 +140,8 @@ class CaptureWiring(QObject):
     def _opened(self, capture: Capture) -> None:
         self.last_problem = ""
         self._remember(capture.folder)
+        self._open = str(capture.folder.absolute())
+        self._parts.store.show_capture(self._open)
         self.captureOpened.emit(capture)
 
     def _remember(self, folder: Path) -> None:

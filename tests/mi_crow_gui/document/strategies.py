@@ -59,4 +59,5 @@ workspaces = st.builds(
     selected_prompt=st.integers(0, 99),
     token_measure=st.sampled_from(TOKEN_MEASURES),
     map_measure=st.sampled_from(MAP_MEASURES),
+    capture=st.sampled_from(["", "/captures/a", "ä b"]),
 )
