@@ -34,7 +34,15 @@ if TYPE_CHECKING:
     from core_hooks.hooks.run import HookRun
     from core_hooks.model.opened import OpenedModel
 
-__all__ = ["ForwardResult", "GenerationResult", "forward", "forward_batch", "generate", "generate_batch"]
+__all__ = [
+    "ForwardResult",
+    "GenerationResult",
+    "forward",
+    "forward_batch",
+    "generate",
+    "generate_batch",
+    "why_not_generated",
+]
 
 Stopped = Literal["length", "eos", "cancelled", "context", "early"]
 
@@ -50,6 +58,17 @@ class GenerationResult:
     prompt: ForwardResult
     steps: tuple[TokenStep, ...]
     stopped: Stopped
+
+
+def why_not_generated(opened: OpenedModel) -> str:
+    """Say why a model can't generate, as a sentence; ``""`` where it can, or only a forward would tell."""
+    model, name = opened.model, opened.summary.architecture
+    kind = kind_of(model)
+    if kind == "masked":
+        return f"{name} fills in masks and can't generate; use Run."
+    if kind == "other" and type(model).__module__.startswith("transformers."):
+        return f"{name} gives no logits over a vocabulary, so it can't generate; use Run."
+    return ""
 
 
 def generate(
@@ -123,8 +142,9 @@ def generate_batch(
         As `generate`, also when the model can't be told what is padding or the batch would not fit into memory.
     """
     model = opened.model
-    if kind_of(model) == "masked":
-        raise ModelError(f"{opened.summary.architecture} fills in masks and can't generate; use Run.")
+    refusal = why_not_generated(opened)
+    if refusal:
+        raise ModelError(refusal)
     # The decoder of an encoder-decoder begins at the same place in every row: only its encoder sees padding.
     batch = TokenBatch(tuple(rows), "right" if kind_of(model) == "seq2seq" else "left")
     memory = Memory(opened, batch)

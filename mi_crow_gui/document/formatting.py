@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _COUNT_UNITS = (("T", 1e12), ("B", 1e9), ("M", 1e6))
@@ -106,6 +106,23 @@ def elide_middle(text: str, length: int) -> str:
         return _ELLIPSIS[: max(length, 0)]
     head = (length - 1) // 2
     return f"{text[:head]}{_ELLIPSIS}{text[len(text) - (length - 1 - head) :]}"
+
+
+def elide_site(site: str, fits: Callable[[str], bool]) -> str:
+    """Shorten a dotted name by whole parts to what `fits`: the last two stay, and the first where there is room.
+
+    Numbered siblings differ near the end, where leaving out the middle would make them look the same. A name whose
+    last two parts do not fit comes back whole.
+    """
+    if fits(site):
+        return site
+    parts = site.split(".")
+    for head in (parts[0], ""):
+        for count_of_tail in range(len(parts) - 2 + (not head), 1, -1):
+            shorter = f"{head}{_ELLIPSIS}{'.'.join(parts[-count_of_tail:])}"
+            if fits(shorter):
+                return shorter
+    return site
 
 
 def plural(amount: int, noun: str, nouns: str = "") -> str:

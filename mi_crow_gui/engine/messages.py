@@ -174,7 +174,8 @@ class OpenedModel:
     """A model that is ready, as the GUI knows it.
 
     `notes` are sentences about what it lacks; with `has_examples` an empty prompt runs it on its example inputs.
-    `found` are its parts before any of them is named by hand.
+    `found` are its parts before any of them is named by hand; `no_generation` says why it can't generate, ``""`` when
+    it can.
     """
 
     summary: ModelSummary
@@ -182,6 +183,7 @@ class OpenedModel:
     notes: tuple[str, ...] = ()
     has_examples: bool = False
     found: Anatomy | None = None
+    no_generation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,7 @@ class ModelWorker(QObject):
 
     def _take(self, model: CoreModel) -> None:
         from core_hooks.model.anatomy import discover
+        from core_hooks.model.generation import why_not_generated
         from core_hooks.model.part_names import part_names
         from mi_crow_gui.engine.attachments import Attachments
 
@@ -235,8 +236,8 @@ class ModelWorker(QObject):
         if previous is not None:
             previous.close()
         self.anatomyKnown.emit(anatomy)
-        has_examples = model.example_inputs is not None
-        self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, has_examples, found))
+        has_examples, refusal = model.example_inputs is not None, why_not_generated(model)
+        self.opened.emit(OpenedModel(model.summary, model.tree, model.notes, has_examples, found, refusal))
 
     def _begin(self, request: RunRequest) -> Recording:
         from mi_crow_gui.engine.captured_runs import LiveValues, by_pin

@@ -23,6 +23,7 @@ from mi_crow_gui.panels.empty_hint import EmptyHint
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.chosen_row import ElidedLabel
 from mi_crow_gui.panels.row_table import RowTable
+from mi_crow_gui.panels.site_delegate import SiteDelegate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,6 +219,7 @@ class _HooksView(RowTable):
 
     def __init__(self, model: HooksTableModel) -> None:
         super().__init__(model, "hooksTable", "Attached hooks", _CHARACTERS, _FIXED)
+        self.setItemDelegateForColumn(HookColumn.SITE, SiteDelegate(self))
         for column in (HookColumn.KIND, HookColumn.ERROR):
             self.setItemDelegateForColumn(column, _ProblemDelegate(self))
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QMenu, QWidget
 
+from mi_crow_gui.document.formatting import elide_site
 from mi_crow_gui.panels.look import GRID, fixed_font
 
 
@@ -42,7 +43,9 @@ class SiteLabel(QLabel):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's
         painter = QPainter(self)
         room = self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, room.width())
+        metrics = self.fontMetrics()
+        text = elide_site(self.text(), lambda text: metrics.horizontalAdvance(text) <= room.width())
+        text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, room.width())
         self.style().drawItemText(
             painter, room, int(self.alignment()), self.palette(), self.isEnabled(), text, self.foregroundRole()
         )

@@ -24,7 +24,7 @@ from mi_crow_gui.panels.inspector_panel import InspectorPanel
 from mi_crow_gui.panels.start_page import StartPage
 from mi_crow_gui.panels.status_bar import StatusBar
 from mi_crow_gui.window import bottom_tabs, placement
-from mi_crow_gui.window.actions import ACTIONS, TOOLBAR, build_actions
+from mi_crow_gui.window.actions import ACTIONS, TOOLBAR, build_actions, tool_tip
 from mi_crow_gui.window.banner import Banner
 from mi_crow_gui.window.bottom_tabs import BottomTabs
 from mi_crow_gui.window.dialog_window import DialogWindow
@@ -212,6 +212,11 @@ class MainWindow(DialogWindow):
     def action(self, name: str) -> QAction:
         """The action of that objectName; KeyError if the table has none."""
         return self._actions[name]
+
+    def refuse_action(self, name: str, reason: str) -> None:
+        """Let an action's tooltip say why it can't be had; "" lets it say again what it does."""
+        spec = next(spec for spec in self.action_specs() if spec.name == name)
+        self._actions[name].setToolTip(reason or tool_tip(spec))
 
     def actions_by_name(self) -> dict[str, QAction]:
         """Every action of the table."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.wiring.parts import Parts
 
 _SAID_AFTER = 0.3  # seconds
+_NO_TOKENS = "This run was of example inputs, which have no tokens: what is shown here needs a prompt of words."
 
 
 class AnalysisWiring(QObject):
@@ -245,6 +246,9 @@ class AnalysisWiring(QObject):
                 panel.show_problem(f"No run is pinned as {source}: select one in the history and press {source}.")
             if self._refusal and panel in following and panel.drawing is None:
                 panel.show_problem(self._refusal)
+                continue
+            if panel in following and self._run and self._tokens is not None and not len(self._tokens):
+                panel.show_problem(_NO_TOKENS)
                 continue
             for place, wish in enumerate(self._wishes(panel)):
                 result = self._results.get(wish)

@@ -175,6 +175,7 @@ class ModelWiring(QObject):
             window.status.set_message(opened.notes[0])
         window.prompt.set_placeholder(prompt_words(opened))
         window.setWindowTitle(f"{summary.name}[*]")
+        self._on_service_state_changed(self._service.state)
         self._store.set_model(summary.reference)
         if self._is_demo(summary.reference):
             self._furnish_demo()
@@ -203,8 +204,12 @@ class ModelWiring(QObject):
     @Slot(str)
     def _on_service_state_changed(self, state: str) -> None:
         ready, busy = state == "ready", state in ("loading", "running")
-        for name in ("run", "generate", "step"):
-            self._window.action(name).setEnabled(self._service.takes_runs)
+        opened = self._service.model
+        refusal = opened.no_generation if opened is not None else ""
+        self._window.action("run").setEnabled(self._service.takes_runs)
+        for name in ("generate", "step"):
+            self._window.refuse_action(name, refusal)
+            self._window.action(name).setEnabled(self._service.takes_runs and not refusal)
         self._window.action("checkClean").setEnabled(ready)
         self._window.action("stop").setEnabled(busy)
         for name in ("openModel", "openDemo", "openSession"):
@@ -237,4 +242,4 @@ def prompt_words(opened: OpenedModel) -> str:
         return "Leave this empty and Run: the model runs on its example inputs"
     if not opened.summary.has_tokenizer:
         return "This model has no tokenizer: type token ids, such as 12 7 431"
-    return "Type a prompt, then Run or Generate"
+    return "Type a prompt, then Run" if opened.no_generation else "Type a prompt, then Run or Generate"

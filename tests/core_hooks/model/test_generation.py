@@ -14,7 +14,7 @@ from core_hooks.hooks.run import HookRun
 from core_hooks.model.anatomy import discover
 from core_hooks.model.errors import ModelError
 from core_hooks.model.forward import forward
-from core_hooks.model.generation import generate
+from core_hooks.model.generation import generate, why_not_generated
 from core_hooks.model.opened import OpenedModel
 from core_hooks.model.opening import open_model
 from core_hooks.model.prompt import encode, sequence
@@ -351,3 +351,13 @@ def test_a_prompt_of_words_runs_in_an_opened_folder(gpt2: OpenedModel) -> None:
     tokens = encode(gpt2, "the store went")
     result = generate(gpt2, tokens, GREEDY, cancel=threading.Event(), on_step=lambda step: None)
     assert result.steps[0].text == gpt2.tokenizer.decode([result.steps[0].token_id])
+
+
+@pytest.mark.parametrize(
+    ("model_type", "words"),
+    [("bert", "fills in masks"), ("vit", "gives no logits over a vocabulary"), ("t5", ""), ("mamba", "")],
+)
+def test_what_can_not_generate_is_known_before_it_is_tried(model_type: str, words: str) -> None:
+    found = why_not_generated(tiny(model_type))
+    assert words in found
+    assert bool(words) is bool(found)

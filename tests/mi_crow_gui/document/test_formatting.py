@@ -145,3 +145,20 @@ def test_nouns_follow_their_number():
     assert formatting.plural(1, "hook") == "1 hook"
     assert formatting.plural(4000, "hook") == "4,000 hooks"
     assert formatting.plural(0, "match", "matches") == "0 matches"
+
+
+@pytest.mark.parametrize(
+    ("site", "room", "shown"),
+    [
+        ("encoder.layer.3.attention", 40, "encoder.layer.3.attention"),
+        ("encoder.layer.3.attention", 19, "encoder…3.attention"),
+        ("encoder.layer.3.attention", 18, "…layer.3.attention"),
+        ("encoder.layer.3.attention", 14, "…3.attention"),
+        ("encoder.layer.3.attention", 8, "encoder.layer.3.attention"),
+        ("model.layers.12.mlp.experts.7.up_proj", 24, "model…experts.7.up_proj"),
+        ("lm_head", 3, "lm_head"),
+        ("", 0, ""),
+    ],
+)
+def test_a_site_is_shortened_by_whole_parts_so_that_numbered_siblings_differ(site: str, room: int, shown: str) -> None:
+    assert formatting.elide_site(site, lambda text: len(text) <= room) == shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QWidget
 
 if TYPE_CHECKING:
@@ -71,8 +72,26 @@ def test_a_masked_model_says_by_name_that_it_writes_nothing(
     driver: Driver, qtbot: QtBot, folders: dict[str, Path]
 ) -> None:
     open_folder(driver, qtbot, folders["bert"])
+    for name in ("generate", "step"):
+        assert not driver.find(QAction, name).isEnabled()
+        assert "BertForMaskedLM fills in masks" in driver.find(QAction, name).toolTip()
+    assert driver.find(QPlainTextEdit, "promptEdit").placeholderText() == "Type a prompt, then Run"
     driver.prompt("the store went")
-    assert "BertForMaskedLM" in failure(driver, qtbot, "generate")
+    assert driver.run().stopped == "done"
+    assert not driver.find(QAction, "generate").isEnabled()
+    driver.open_demo()
+    assert driver.find(QAction, "generate").isEnabled()
+    assert driver.find(QAction, "generate").toolTip().startswith("Let the model continue the prompt")
+
+
+def test_a_view_of_tokens_says_that_example_inputs_have_none(
+    driver: Driver, qtbot: QtBot, folders: dict[str, Path]
+) -> None:
+    open_folder(driver, qtbot, folders["vit"])
+    driver.window.plot_board.plotAddRequested.emit("logit_lens")
+    driver.run()
+    (lens,) = [panel for panel in driver.window.plot_board.panels() if panel.kind == "logit_lens"]
+    qtbot.waitUntil(lambda: "example inputs, which have no tokens" in lens._empty.text())
 
 
 def test_an_encoder_decoder_writes(driver: Driver, qtbot: QtBot, folders: dict[str, Path]) -> None:
@@ -89,7 +108,8 @@ def test_a_model_of_images_refuses_words_and_says_how_it_runs(
     driver.prompt("a word")
     assert "takes no text" in failure(driver, qtbot, "run")
     driver.find(QPlainTextEdit, "promptEdit").clear()
-    assert "writes no text" in failure(driver, qtbot, "generate")
+    assert not driver.find(QAction, "generate").isEnabled()
+    assert "ViTForImageClassification gives no logits" in driver.find(QAction, "generate").toolTip()
     driver.run()
     assert "example inputs" in driver.find(QWidget, "statusMessage").text()
 
