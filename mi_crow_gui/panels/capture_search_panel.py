@@ -214,8 +214,10 @@ def _row(widgets: Sequence[QWidget]) -> QWidget:
     layout.setSpacing(GRID)
     for widget in widgets:
         layout.addWidget(widget)
-    if not any(widget.sizePolicy().horizontalPolicy() == QSizePolicy.Policy.Ignored for widget in widgets):
-        layout.addStretch(0 if isinstance(widgets[0], SearchLine) else 1)
+    # What is typed into takes the whole line, and a name that is cut off the rest of it.
+    filled = any(widget.sizePolicy().horizontalPolicy() == QSizePolicy.Policy.Ignored for widget in widgets)
+    if not filled and not isinstance(widgets[0], SearchLine):
+        layout.addStretch(1)
     return row
 
 

@@ -49,6 +49,11 @@ def searches(offline: Offlines, stored: Path) -> Searches:
     return Searches(offline, stored)
 
 
+def test_the_words_that_are_looked_for_have_the_line_for_themselves(searches: Searches) -> None:
+    words = searches.offline.find(QLineEdit, "tokenSearch")
+    assert words.width() > 0.7 * searches.offline.find(QComboBox, "searchWay").width()
+
+
 def test_a_word_finds_its_tokens_and_a_click_opens_the_text_there(searches: Searches, qtbot: QtBot) -> None:
     edit = searches.offline.find(QLineEdit, "tokenSearch")
     with qtbot.waitSignal(searches.offline.wiring.search.found, timeout=10_000):
