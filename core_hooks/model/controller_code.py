@@ -20,7 +20,7 @@ from core_hooks.hooks.error_chain import shorten
 from core_hooks.hooks.errors import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 NAMESPACE = "controller"  # `__name__` of the text
 _ASKS = "A controller can't wait for somebody to type: it runs in the middle of a forward."
@@ -36,7 +36,10 @@ class ControllerCodeError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrittenFunction:
-    """A function of the text: where it is to act ("" for the controller's own site), and the line it begins on."""
+    """A function of the text: where it is to act ("" for the controller's own site).
+
+    `line` is that of its only ``return``, else the one it begins on.
+    """
 
     function: Callable[..., Any]
     pattern: str = ""
@@ -63,9 +66,10 @@ def run_text(text: str, filename: str) -> tuple[WrittenFunction, ...]:
     except (ValueError, RecursionError, MemoryError) as error:
         raise ControllerCodeError(f"Python can't read this text: {error or type(error).__name__}.") from error
     sited: list[WrittenFunction] = []
-    namespace = _namespace(sited, filename)
+    results = _result_lines(tree)
+    namespace = _namespace(sited, filename, results)
     try:
-        own = _evaluate(tree, namespace, filename)
+        own = _evaluate(tree, namespace, filename, results)
     except ControllerCodeError as error:
         shorten(error)
         error.line = error.line or line_in(error, filename)
@@ -85,7 +89,9 @@ def run_text(text: str, filename: str) -> tuple[WrittenFunction, ...]:
     return (*sited, own) if own is not None else tuple(sited)
 
 
-def _evaluate(tree: ast.Module, namespace: dict[str, Any], filename: str) -> WrittenFunction | None:
+def _evaluate(
+    tree: ast.Module, namespace: dict[str, Any], filename: str, results: Mapping[int, int]
+) -> WrittenFunction | None:
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr) and isinstance(last.value, ast.Lambda):
         exec(compile(ast.Module(tree.body[:-1], []), filename, "exec"), namespace)
@@ -98,10 +104,10 @@ def _evaluate(tree: ast.Module, namespace: dict[str, Any], filename: str) -> Wri
     function = ingoing if callable(ingoing) else output
     if not callable(function):
         return None
-    return WrittenFunction(function, acts_on_input=callable(ingoing), line=_first_line(function, filename))
+    return WrittenFunction(function, acts_on_input=callable(ingoing), line=_line_of(function, filename, results))
 
 
-def _namespace(sited: list[WrittenFunction], filename: str) -> dict[str, Any]:
+def _namespace(sited: list[WrittenFunction], filename: str, results: Mapping[int, int]) -> dict[str, Any]:
     def site(pattern: str, where: str = "output") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Let the function below act on another module: a dotted name or a glob, its "output" or its "input"."""
         if not isinstance(pattern, str) or not pattern:
@@ -112,7 +118,7 @@ def _namespace(sited: list[WrittenFunction], filename: str) -> dict[str, Any]:
         def place(function: Callable[..., Any]) -> Callable[..., Any]:
             if not callable(function):
                 raise ControllerCodeError("`@site` stands above a function.")
-            sited.append(WrittenFunction(function, pattern, where == "input", _first_line(function, filename)))
+            sited.append(WrittenFunction(function, pattern, where == "input", _line_of(function, filename, results)))
             return function
 
         return place
@@ -146,9 +152,23 @@ def _own_builtins() -> ModuleType:
     return own
 
 
-def _first_line(function: object, filename: str) -> int:
+def _line_of(function: object, filename: str, results: Mapping[int, int]) -> int:
     code = getattr(function, "__code__", None)
-    return code.co_firstlineno if code is not None and code.co_filename == filename else 0
+    if code is None or code.co_filename != filename:
+        return 0
+    return results.get(code.co_firstlineno, code.co_firstlineno)
+
+
+def _result_lines(tree: ast.Module) -> dict[int, int]:
+    """Where the result of each function is made that has a single ``return``, by the line on which it begins."""
+    found = {}
+    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+        begins = min([function.lineno, *(one.lineno for one in function.decorator_list)])
+        inner = [node for node in ast.walk(function) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        returns = [node.lineno for node in ast.walk(function) if isinstance(node, ast.Return)]
+        if len(inner) == 1 and len(returns) == 1:
+            found[begins] = returns[0]
+    return found
 
 
 def line_in(error: BaseException, filename: str = "") -> int:

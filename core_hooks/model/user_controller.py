@@ -47,7 +47,7 @@ class PlacedFunction:
     context
         What it is told; kept up to date by its `UserController`.
     line
-        Where it begins in the text, 0 if that is not known.
+        Of its only ``return`` in the text, else where it begins; 0 if that is not known.
     """
 
     site: str

@@ -31,7 +31,8 @@ _NAME = "preview"
 class PreviewRequest(ModelTask):
     """A controller text, the captured tensor to try it on, and the tokens of that run up to the tensor's last one.
 
-    Gives a `PreviewResult`, whatever the text does. `prompt_length`: how many of the tokens are the prompt's.
+    Gives a `PreviewResult`, whatever the text does. `prompt_length`: how many of the tokens are the prompt's; `prompt`:
+    its number in the batch that the tensor is of.
     """
 
     text: str
@@ -39,6 +40,7 @@ class PreviewRequest(ModelTask):
     tokens: TokenSequence
     prompt_length: int = 0
     strength: float = 1.0
+    prompt: int = 0
 
     @property
     def title(self) -> str:
@@ -110,6 +112,7 @@ def _replaced(
     """What would take the place of the captured tensor."""
     import torch
 
+    from core_hooks.model.batch import TokenBatch
     from core_hooks.model.user_controller import placed_hook
 
     record = request.record
@@ -117,9 +120,10 @@ def _replaced(
     device = parameter.device if parameter is not None and not parameter.is_meta else torch.device("cpu")
     # A copy: the controller may write into it.
     tensor = torch.tensor(record.values).to(device, getattr(torch, record.dtype))
-    code.begin(record.run, request.tokens)
+    tokens = TokenBatch((request.tokens,), number=request.prompt)
+    code.begin(record.run, tokens)
     code.set_prompt_length(request.prompt_length or len(request.tokens))
-    code.set_step(record.step, request.tokens)
+    code.set_step(record.step, tokens)
     with torch.no_grad(), guard:
         result = code(tensor)
     # What a hook would refuse is refused here.

@@ -38,7 +38,7 @@ class PreviewWiring(QObject):
         self._store, self._service = parts.store, parts.service
         self._window, self._editor = parts.window, parts.window.editor
         self._tokens: TokenSequence | None = None
-        self._prompt_length = 0
+        self._prompt_length = self._number = 0
         self._outcome: RunOutcome | None = None
         self._editor.previewRequested.connect(self._on_editor_preview_requested)
         self._editor.textEdited.connect(self._on_editor_text_edited)
@@ -61,7 +61,8 @@ class PreviewWiring(QObject):
             return
         end = record.first_token + record.shape[1] if len(record.shape) == 3 else len(self._tokens)
         tokens = type(self._tokens)(self._tokens.ids[:end], self._tokens.texts[:end], self._tokens.special[:end])
-        self._service.ask(PreviewRequest(text, record, tokens, self._prompt_length, self._editor.strength.value))
+        strength = self._editor.strength.value
+        self._service.ask(PreviewRequest(text, record, tokens, self._prompt_length, strength, self._number))
 
     @Slot(object)
     def _on_service_task_ended(self, ended: TaskResult) -> None:
@@ -100,7 +101,9 @@ class PreviewWiring(QObject):
     def _take_prompt(self) -> None:
         if self._outcome is None:
             return
-        one = self._outcome.of_prompt(self._store.workspace.selected_prompt)
+        selected, rows = self._store.workspace.selected_prompt, self._outcome.info.rows
+        self._number = max(0, min(selected, len(rows) - 1))
+        one = self._outcome.of_prompt(selected)
         self._prompt_length = len(one.info.tokens)
         self._tokens = one.info.tokens.followed_by(one.generated)
 

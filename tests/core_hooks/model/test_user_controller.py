@@ -86,19 +86,22 @@ def test_the_context_knows_run_step_tokens_and_positions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "words", "line"),
     [
-        ("return 'tensor'", "returned a str"),
-        ("return None", "returned nothing"),
-        ("pass", "returned nothing"),
-        ("return x[:, :1]", "shape 1 × 1 × 2 where 1 × 3 × 2 is needed"),
+        ("return 'tensor'", "returned a str", 4),
+        ("return None", "returned nothing", 4),
+        ("pass", "returned nothing", 3),
+        ("return x[:, :1]", "shape 1 × 1 × 2 where 1 × 3 × 2 is needed", 4),
+        ("if x is None:\n        return x\n    return x[:, :1]", "is needed", 3),
     ],
 )
-def test_a_result_that_cannot_replace_the_tensor_is_refused_at_the_controllers_line(body: str, words: str) -> None:
+def test_a_result_that_cannot_replace_the_tensor_is_refused_at_the_line_that_made_it(
+    body: str, words: str, line: int
+) -> None:
     controller = UserController("a", "h.0", f"import math\n\ndef control(x):\n    {body}\n")
     with pytest.raises(ControllerCodeError, match=words) as caught:
         controller(ONES)
-    assert controller.line_of(caught.value) == 3
+    assert controller.line_of(caught.value) == line
 
 
 def test_a_controller_knows_each_prompt_of_a_batch() -> None:

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QAbstractButton, QMenu, QSpinBox
 from tests.mi_crow_gui.batches.conftest import PROMPTS, SITE
 
 if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
     from tests.mi_crow_gui.batches.conftest import Batches
 
 ACTS_AT = "transformer.h.0"
@@ -72,3 +74,32 @@ def test_a_preset_gives_each_prompt_of_a_batch_what_it_gives_it_alone(
         ]
     moved = [np.abs(new - old[: len(new)])[:4].max() for new, old in zip(of_batch, undisturbed, strict=True)]
     assert max(moved) > 1e-2, "the preset acts"
+
+
+def test_a_preview_is_of_the_selected_prompt_and_takes_its_own_values_of_another_run(
+    batches: Batches, qtbot: QtBot
+) -> None:
+    driver, window = batches.driver, batches.window
+    driver.select(SITE)
+    first = batches.run()
+    window.service.pin(first.info.number, "A")
+    # Another prompt that is as long, and the other two as they were.
+    batches.run([" ".join(reversed(PROMPTS[0].split())), *PROMPTS[1:]])
+    menu = driver.find(QMenu, "presetMenu")
+    for title in ("Replace from another run", "Whole site"):
+        (action,) = (action for action in menu.actions() if action.text() == title)
+        menu = action.menu()
+    action.trigger()
+    for number, prompt in enumerate(PROMPTS):
+        batches.click(number, 0)
+        with qtbot.waitSignal(window.service.taskEnded, timeout=20_000) as ended:
+            qtbot.waitUntil(driver.find(QAbstractButton, "controllerPreview").isEnabled, timeout=20_000)
+            driver.find(QAbstractButton, "controllerPreview").click()
+        result = ended.args[0].content
+        assert result.problem == ""
+        assert result.request.record.shape == (1, len(prompt.split()), 128)
+        if number == 0:
+            assert result.changed > 128
+        else:
+            # The same prompt went through the same model: what it is replaced by is what is there.
+            assert max(-result.difference.minimum, result.difference.maximum) < 1e-4

@@ -93,9 +93,9 @@ def test_a_controller_changes_the_model_and_its_removal_gives_the_same_bits_as_b
     ("code", "words", "line"),
     [
         ("def control(x, ctx):\n    y = x\n    raise KeyError('mine')", "mine", 3),
-        ("def control(x):\n    return 'text'", "returned a str", 1),
-        ("def control(x):\n    return x[:, :2]", "is needed", 1),
-        ("import torch\ndef control(x):\n    return x * float('nan')", "NaN", 2),
+        ("def control(x):\n    return 'text'", "returned a str", 2),
+        ("def control(x):\n    return x[:, :2]", "is needed", 2),
+        ("import torch\ndef control(x):\n    return x * float('nan')", "NaN", 3),
         ("def control(x):\n    return control(x)", "recursion", 2),
         ("def control(x:\n    return x", "was never closed", 1),
     ],
