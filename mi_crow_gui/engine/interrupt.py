@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _OWN_TEXT = "<controller "  # how the file names of controllers begin
 _AGAIN = 0.05  # seconds between two tries to end code that took too long
-_ROOM = 64  # frames
+_ROOM, _ROOMS = 64, 20  # frames, and how often that many more
 # Where Python begins and ends to handle an exception it can't stand another: the stack is not what its tables say.
 _BETWEEN = frozenset(dis.opmap[name] for name in ("PUSH_EXC_INFO", "POP_EXCEPT") if name in dis.opmap)
 
@@ -110,8 +110,9 @@ class UserCodeGuard:
                 return False
             self._interrupted += 1
             kind = ControllerInterrupted if self._interrupted % 2 else _Insistent
-            # What recurses as deep as it can leaves no room to be ended in.
-            sys.setrecursionlimit(sys.getrecursionlimit() + _ROOM)
+            if self._interrupted <= _ROOMS:
+                # What recurses as deep as it can leaves no room to be ended in.
+                sys.setrecursionlimit(sys.getrecursionlimit() + _ROOM)
             raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(kind))
             return bool(raised == 1)
 
