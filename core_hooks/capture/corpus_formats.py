@@ -200,7 +200,10 @@ class _Parquet:
                 labels = batch.column(1).to_pylist() if len(self._columns) > 1 else [""] * len(texts)
                 for text, label in zip(texts, labels, strict=True):
                     if text is not None and not isinstance(text, str):
-                        raise CaptureError(f"Column '{self._columns[0]}' of '{self.path}' holds no text.")
+                        raise CaptureError(
+                            f"Column '{self._columns[0]}' of '{self.path}' holds no text but {type(text).__name__}; "
+                            "choose another."
+                        )
                     yield text or "", "" if label is None else str(label)
         except (OSError, ValueError) as error:
             raise CaptureError(f"'{self.path}' is not a whole parquet file.") from error

@@ -15,8 +15,11 @@ from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.run import HookRun
 from core_hooks.hooks.stop_after import StopAfter
 from core_hooks.model.architecture import kind_of
+from core_hooks.model.batch import TokenBatch
 from core_hooks.model.forward import call
 from core_hooks.model.inputs import decoder_start, input_device, pad_id, parameters_of
+from core_hooks.model.prompt import token_text
+from core_hooks.model.tokens import TokenSequence
 
 if TYPE_CHECKING:
     import threading
@@ -39,6 +42,8 @@ class CorpusForward:
         Hooks to act meanwhile, by site, besides those that are attached already.
     cancel
         Once set, the forward that runs ends at its next hook.
+    on_batch
+        Called with the tokens of each batch before it runs, for who tells controllers of them.
 
     Attributes
     ----------
@@ -52,12 +57,16 @@ class CorpusForward:
         settings: JobSettings,
         controllers: Mapping[str, Hook],
         cancel: threading.Event,
+        on_batch: Callable[[TokenBatch], None] | None = None,
     ) -> None:
         self._opened = opened
         self._settings = settings
         self._controllers = dict(controllers)
         self._detectors = {site: RowDetector(site, settings.stage) for site in settings.sites}
         self._cancel = cancel
+        self._on_batch = on_batch
+        self._texts: dict[int, str] = {}  # of the token ids seen so far, where somebody wants to know
+        self._special = frozenset(getattr(opened.tokenizer, "all_special_ids", ()))
         self._held = ExitStack()
         self._run: HookRun | None = None
         self._device = input_device(opened)
@@ -89,6 +98,7 @@ class CorpusForward:
         """
         for detector in self._detectors.values():
             detector.dtype = None
+        self._tell(np.full(6, token_id, np.int32), np.array([3, 3]))
         self._forward(np.full((2, 3), token_id, np.int64), np.ones((2, 3), bool))
         found = []
         for name, detector in self._detectors.items():
@@ -133,6 +143,7 @@ class CorpusForward:
         real = np.arange(longest)[None, :] < lengths[:, None]
         batch = np.full(real.shape, self._pad, np.int64)
         batch[real] = ids
+        self._tell(ids, lengths)
         if not self._forward(batch, real):
             return None
         arriving = {name: to_host(detector.take()) for name, detector in self._detectors.items()}
@@ -156,6 +167,26 @@ class CorpusForward:
         failed = next((record for record in self._run.report().hooks if record.failed), None)
         if failed is not None:
             raise CaptureError(f"A hook on '{failed.layer}' failed, so the capture stops: {failed.error}")
+
+    def _tell(self, ids: np.ndarray, lengths: np.ndarray) -> None:
+        """Say which tokens the next forward has."""
+        if self._on_batch is None:
+            return
+        rows = []
+        for row in np.split(ids, np.cumsum(lengths)[:-1]):
+            numbers = tuple(row.tolist())
+            rows.append(
+                TokenSequence(
+                    numbers, tuple(map(self._text, numbers)), tuple(number in self._special for number in numbers)
+                )
+            )
+        self._on_batch(TokenBatch(tuple(rows)))
+
+    def _text(self, token_id: int) -> str:
+        text = self._texts.get(token_id)
+        if text is None:
+            text = self._texts[token_id] = token_text(self._opened, token_id)
+        return text
 
     def _forward(self, ids: np.ndarray, real: np.ndarray) -> bool:
         batch, longest = ids.shape

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from core_hooks.capture.corpus import CorpusSize
     from core_hooks.capture.ray_engine import RayEngine
     from core_hooks.hooks.hook import Hook
+    from core_hooks.model.batch import TokenBatch
     from core_hooks.model.opened import OpenedModel
 
     Report = Callable[[JobProgress], None]
@@ -74,6 +75,8 @@ class CaptureJob:
         While it is not set, the job is paused.
     engine
         Computes the shards elsewhere; without one they are computed by `opened`.
+    on_batch
+        Called with the tokens of each batch before it goes through the model, a row a text or window of one.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class CaptureJob:
         cancel: threading.Event | None = None,
         going: threading.Event | None = None,
         engine: RayEngine | None = None,
+        on_batch: Callable[[TokenBatch], None] | None = None,
     ) -> None:
         if not settings.sites:
             raise CaptureError("There is nothing to capture: choose a layer.")
@@ -114,6 +118,7 @@ class CaptureJob:
         if engine is not None and (self._controllers or acting):
             raise CaptureError("Controllers act only where the model is; use the local engine, or take them off.")
         self._engine = engine
+        self._on_batch = on_batch
         self._acting = sorted({*self._controllers, *acting})
         self._cancel = cancel or threading.Event()
         self._going = going or threading.Event()
@@ -195,7 +200,7 @@ class CaptureJob:
         return self._size
 
     def _forward(self) -> CorpusForward:
-        return CorpusForward(self._opened, self.settings, self._controllers, self._cancel)
+        return CorpusForward(self._opened, self.settings, self._controllers, self._cancel, self._on_batch)
 
     def _capture(
         self, forward: CorpusForward, found: CaptureIndex | None, size: CorpusSize, on_progress: Report | None

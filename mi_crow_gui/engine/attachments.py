@@ -138,9 +138,8 @@ class Attachments:
         fired = {entry.spec.id: entry.fired for entry in self._entries.values()}
         for hook in looking:
             hook.disable()
-        for entry in self._entries.values():
-            if entry.code is not None and tokens is not None:
-                entry.code.begin(number, tokens)
+        if tokens is not None:
+            self.tell(tokens, number)
         try:
             yield
         finally:
@@ -149,6 +148,12 @@ class Attachments:
             for entry in self._entries.values():
                 entry.fired_before += entry.fired - fired.get(entry.spec.id, entry.fired)
             self._tidy()
+
+    def tell(self, tokens: TokenSequence | TokenBatch, number: int = 0) -> None:
+        """Say which tokens the next forward has that is no run's; what controllers remember begins anew."""
+        for entry in self._entries.values():
+            if entry.code is not None:
+                entry.code.begin(number, tokens)
 
     @contextmanager
     def as_of(

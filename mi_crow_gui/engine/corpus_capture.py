@@ -100,9 +100,9 @@ def _job(
 
     acting = [f"{spec.site}: {spec.code if spec.kind == CONTROLLER else spec.kind}" for spec in controllers]
     try:
-        job = CaptureJob(opened, settings, acting=acting, cancel=desk.cancel, going=going)
+        tell = desk.attachments.tell if controllers else None
+        job = CaptureJob(opened, settings, acting=acting, cancel=desk.cancel, going=going, on_batch=tell)
         if controllers:
-            # A controller's `ctx` knows no tokens here: a batch holds those of many texts.
             with desk.attachments.aside(0, TokenSequence((), (), ())):
                 yield job
         else:

@@ -126,6 +126,31 @@ def test_parquet_columns_are_read(tmp_path: Path) -> None:
         Corpus(tmp_path / "b.parquet")
 
 
+def test_what_a_parquet_file_does_not_have_is_one_sentence(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"id": [1, 2], "words": [["a"], ["b"]], "body": ["x", ""]}), path)
+    assert texts(path, column="body") == ["x", ""]
+    with pytest.raises(CaptureError, match="has no column 'text'; it has 'id', 'words', 'body'"):
+        Corpus(path)
+    for column, kind in (("id", "int"), ("words", "list")):
+        with pytest.raises(CaptureError, match=f"Column '{column}' of '.*' holds no text but {kind}; choose another."):
+            Corpus(path, column=column).measure()
+
+
+def test_a_parquet_row_of_ten_megabytes_is_one_text_in_any_encoding_of_columns(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
+    long = "wörd " * 2_000_000
+    table = pyarrow.table({"text": pyarrow.array([long, "short", "short"]).dictionary_encode()})
+    parquet.write_table(table, tmp_path / "a.parquet", compression="zstd")
+    assert [len(text) for text in texts(tmp_path / "a.parquet")] == [10_000_000, 5, 5]
+    large = pyarrow.table({"text": pyarrow.array(["a", None], pyarrow.large_string())})
+    parquet.write_table(large, tmp_path / "b.parquet")
+    assert texts(tmp_path / "b.parquet") == ["a", ""]
+
+
 def test_reading_a_corpus_touches_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("one\n")

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 import torch
 from PySide6.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QLabel, QLineEdit, QTableView
 
@@ -22,7 +23,6 @@ from tests.mi_crow_gui.corpus.texts import lines, write_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
     from pytestqt.qtbot import QtBot
     from typing_extensions import Buffer
 
@@ -142,6 +142,45 @@ def test_controllers_act_when_that_is_wished_and_the_capture_says_so(corpus: Cor
         assert not (without.read(SITES[0], 0, without.rows) == 3).any()
         assert acted.index.settings["controllers"] == ["transformer.h.1.mlp: lambda x: x * 0 + 3"]
         assert without.index.settings["controllers"] == []
+
+
+def test_controllers_know_the_tokens_of_every_text(corpus: CorpusDriver, tmp_path: Path) -> None:
+    texts = write_lines(tmp_path / "c.txt", lines(60))
+    corpus.driver.write_controller(
+        SITES[0],
+        "def control(x, ctx):\n"
+        "    x = x.clone()\n"
+        "    for row in ctx.rows:\n"
+        "        assert len(row.tokens) == len(row.token_ids) == len(row.positions)\n"
+        "        for column, position, token_id, text in zip(row.columns, row.positions, row.token_ids, row.tokens):\n"
+        "            x[row.index, column, 0], x[row.index, column, 1] = token_id, position\n"
+        "            x[row.index, column, 2] = sum(map(ord, text))\n"
+        "    return x\n",
+    )
+    corpus.find(QCheckBox, "corpusControllers").setChecked(True)
+    corpus.fill(texts, tmp_path / "out")
+    corpus.wait_estimate()
+    corpus.press("corpusStart")
+    assert "Captured 60 texts" in corpus.wait_end()
+    with open_capture(tmp_path / "out") as capture:
+        values = capture.read(SITES[0], 0, capture.rows)
+        np.testing.assert_array_equal(values[:, 0], capture.token_ids(0, capture.rows))
+        np.testing.assert_array_equal(values[:, 1], capture.positions(0, capture.rows))
+        words = [sum(map(ord, text)) for text in capture.token_texts(0, capture.rows)]
+        np.testing.assert_array_equal(values[:, 2], words)
+
+
+def test_parquet_offers_its_columns_of_text(corpus: CorpusDriver, qtbot: QtBot, tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "c.parquet"
+    parquet.write_table(pyarrow.table({"id": [1, 2, 3], "story": [*lines(2), None]}), path)
+    corpus.fill(path, tmp_path / "out")
+    qtbot.waitUntil(lambda: corpus.find(QComboBox, "corpusColumn").currentText() == "story")
+    corpus.wait_estimate()
+    corpus.press("corpusStart")
+    assert "Captured 2 texts" in corpus.wait_end()
+    with open_capture(tmp_path / "out") as capture:
+        assert [capture.text(0), capture.text(1)] == lines(2)
 
 
 def test_columns_are_offered_and_the_likely_one_is_chosen(corpus: CorpusDriver, qtbot: QtBot, tmp_path: Path) -> None:
