@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QKeySequence, QPalette, QShortcut
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QListWidget,
     QListWidgetItem,
     QPushButton,
     QStyle,
@@ -21,13 +20,14 @@ from PySide6.QtWidgets import (
 from mi_crow_gui.document.controller_constants import constants
 from mi_crow_gui.document.controller_reading import uses_strength
 from mi_crow_gui.document.controller_source import ERROR, Problem, check
-from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT, CellDelegate
+from mi_crow_gui.panels.cell_delegate import ROW_HEIGHT
 from mi_crow_gui.panels.code_editor import CodeEditor
 from mi_crow_gui.panels.constants_bar import ConstantsBar
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID, fixed_font
 from mi_crow_gui.panels.preset_menu import PresetMenu
 from mi_crow_gui.panels.preview_table import PreviewTable
+from mi_crow_gui.panels.problem_list import ProblemList
 from mi_crow_gui.panels.site_label import SiteLabel
 from mi_crow_gui.panels.strength_bar import StrengthBar
 
@@ -52,7 +52,6 @@ _EXAMPLES = (
     ),
 )
 _PREVIEW = "Try this text on the tensor that was captured last; the model does not run"
-_SHOWN_PROBLEMS = 3
 _PATIENCE = 300  # milliseconds
 
 
@@ -128,19 +127,9 @@ class EditorPanel(QWidget):
         for label, tip, text in _EXAMPLES:
             row.addWidget(self._example_button(label, tip, text))
 
-        self._list = QListWidget()
-        self._list.setObjectName("controllerProblems")
-        self._list.setAccessibleName("Problems of the controller")
-        self._list.setItemDelegate(CellDelegate(self._list, elide=Qt.TextElideMode.ElideRight))
-        self._list.setUniformItemSizes(True)
-        self._list.setIconSize(QSize(2 * GRID, 2 * GRID))
-        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self._list = ProblemList()
         self._list.itemActivated.connect(self._on_problem_activated)
         self._list.itemClicked.connect(self._on_problem_activated)
-        copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self._list)
-        copy.setContext(Qt.ShortcutContext.WidgetShortcut)
-        copy.activated.connect(self._on_copy_activated)
 
         where = QWidget()
         beside = QHBoxLayout(where)
@@ -293,11 +282,6 @@ class EditorPanel(QWidget):
     def _on_problem_activated(self, item: QListWidgetItem) -> None:
         self._edit.go_to_line(item.data(Qt.ItemDataRole.UserRole))
 
-    def _on_copy_activated(self) -> None:
-        item = self._list.currentItem()
-        if item is not None:
-            QGuiApplication.clipboard().setText(item.text())
-
     def _on_example_clicked(self) -> None:
         self._put(self.sender().property("example"))
 
@@ -366,7 +350,6 @@ class EditorPanel(QWidget):
             item.setData(Qt.ItemDataRole.UserRole, problem.line)
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{problem.severity}, {text}")
             self._list.addItem(item)
-        shown = min(len(problems), _SHOWN_PROBLEMS)
-        self._list.setFixedHeight(shown * ROW_HEIGHT + 2 * self._list.frameWidth())
+        self._list.fit()
         self._list.setVisible(bool(problems))
         self._edit.set_problems(problems)
