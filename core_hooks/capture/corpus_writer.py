@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -220,15 +221,16 @@ class CorpusWriter:
         try:
             for sink in sinks.values():
                 sink.flush()
+            crcs = {}
+            # The one waits for the disk, the other for the processor.
             with Beside(shard.sync):
                 for site in self._sites:
                     values = sinks.pop(site.site).values
+                    crcs[site.tensor] = zlib.crc32(values.reshape(-1).view(np.uint8).data)
                     found = self._statistics(site, values, plan.first_row).tensors(f"statistics.{site.tensor}")
                     for name, numbers in found.items():
                         shard.write(name, numbers)
-            # The one waits for the disk, the other for the processor.
-            with Beside(shard.sync):
-                crc = checksum(shard.temporary)
+            crc = shard.checksum(crcs)
             if before is not None:
                 before.result()  # shards are listed in order
             shard.finish()

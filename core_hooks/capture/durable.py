@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 TEMPORARY = ".tmp"
 _PIECE = 1 << 22
+_POLYNOMIAL = 0xEDB88320  # of CRC-32, the lowest power in the highest bit
+_ONE = 1 << 31
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -77,3 +79,26 @@ def checksum(path: Path) -> str:
         while count := file.readinto(buffer):
             crc = zlib.crc32(view[:count], crc)
     return f"{crc:08x}"
+
+
+def joined_crc(first: int, second: int, length: int) -> int:
+    """CRC-32 of two pieces one behind the other, by those of each; `length` is the bytes of the second.
+
+    The first is multiplied by x^(8 length), as zlib's own crc32_combine does, which Python's zlib does not give.
+    """
+    factor, power, bits = _ONE, _ONE >> 1, 8 * length
+    while bits:
+        if bits & 1:
+            factor = _product(power, factor)
+        power, bits = _product(power, power), bits >> 1
+    return _product(factor, first) ^ second
+
+
+def _product(one: int, other: int) -> int:
+    """Of two polynomials over two elements, modulo that of CRC-32."""
+    found = 0
+    for at in range(31, -1, -1):
+        if one >> at & 1:
+            found ^= other
+        other = other >> 1 ^ _POLYNOMIAL if other & 1 else other >> 1
+    return found

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import struct
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from core_hooks.capture.durable import TEMPORARY
+from core_hooks.capture.durable import TEMPORARY, joined_crc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import DTypeLike
+
+_PIECE = 1 << 22  # bytes read at a time
 
 # What the format calls a dtype, and the bytes of one element. numpy has no bfloat16: its bits travel as uint16.
 DTYPES = {
@@ -88,7 +92,7 @@ class ShardWriter:
         text += b" " * (-len(text) % 8)
         start = 8 + len(text)
         self.nbytes = start + offset
-        self._begins = {name: start + begin for name, begin in begins.items()}
+        self._begins = {name: start + begin for name, begin in begins.items()}  # in the order of the file
         self._sizes = {spec.name: spec.nbytes for spec in specs}
         self._temporary.unlink(missing_ok=True)
         self._file = self._temporary.open("xb", buffering=0)
@@ -120,6 +124,18 @@ class ShardWriter:
         """What was written of a tensor so far, straight from the system's cache; what is changed stays in memory."""
         return np.memmap(self._temporary, dtype, "c", self._begins[name], shape)
 
+    def checksum(self, known: Mapping[str, int]) -> str:
+        """CRC-32 of the file, as `core_hooks.capture.durable.checksum` gives it; `known` are those of some tensors."""
+        crc, read_to = 0, 0
+        with self._temporary.open("rb") as file:
+            for name, begin in self._begins.items():
+                if name in known:
+                    crc = _read_crc(file, read_to, begin, crc)
+                    crc = joined_crc(crc, known[name], self._sizes[name])
+                    read_to = begin + self._sizes[name]
+            crc = _read_crc(file, read_to, self.nbytes, crc)
+        return f"{crc:08x}"
+
     def sync(self) -> None:
         """Make what was written survive power loss."""
         os.fsync(self._file.fileno())
@@ -138,11 +154,6 @@ class ShardWriter:
         self._file.close()
         self._temporary.unlink(missing_ok=True)
 
-    @property
-    def temporary(self) -> Path:
-        """Where the bytes are before `finish`."""
-        return self._temporary
-
     def _write(self, data: bytes | memoryview, position: int) -> None:
         view = memoryview(data)
         while view:
@@ -152,6 +163,16 @@ class ShardWriter:
                 self._file.seek(position)
                 count = self._file.write(view) or 0
             view, position = view[count:], position + count
+
+
+def _read_crc(file: BinaryIO, begin: int, end: int, crc: int) -> int:
+    file.seek(begin)
+    while begin < end:
+        piece = file.read(min(_PIECE, end - begin))
+        if not piece:
+            raise OSError(errno.EIO, "the file was cut short meanwhile")
+        crc, begin = zlib.crc32(piece, crc), begin + len(piece)
+    return crc
 
 
 def write_shard(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> int:

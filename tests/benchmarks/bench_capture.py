@@ -13,8 +13,11 @@ import random
 import shutil
 import tempfile
 import time
+import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -22,15 +25,18 @@ import numpy as np
 import psutil
 import torch
 
+from core_hooks.capture import corpus_writer
 from core_hooks.capture.batching import batches
+from core_hooks.capture.channel_statistics import ChannelStatistics
 from core_hooks.capture.channels import channel_card
 from core_hooks.capture.corpus import Corpus, CorpusText
 from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter
-from core_hooks.capture.durable import sync_folder
+from core_hooks.capture.durable import sync_folder, write_durably
 from core_hooks.capture.index import FORMAT, VERSION, CaptureIndex, write_index
 from core_hooks.capture.job import CaptureJob
 from core_hooks.capture.job_settings import JobProgress, JobSettings
 from core_hooks.capture.reader import open_capture
+from core_hooks.capture.row_detector import widened_by_torch
 from core_hooks.capture.shard_plan import plan_shards
 from core_hooks.capture.tokenizing import tokenizer_of
 from core_hooks.hooks import StopForward
@@ -39,6 +45,9 @@ from core_hooks.model.opened import OpenedModel
 from core_hooks.model.reference import ModelReference
 from core_hooks.model.summary import summarise
 from core_hooks.model.tree import build_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROUNDS = 3
 BATCH_TOKENS = 2048
@@ -173,7 +182,7 @@ def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> fl
     plans = list(
         plan_shards(texts, lambda t: [[int(w) for w in s.split()] for s in t], shard_rows=1 << 16, context=512)
     )
-    writer = CorpusWriter(folder, index, [site])
+    writer = CorpusWriter(folder, index, [site], widened_by_torch)
     started = time.perf_counter()
     try:
         for plan in plans:
@@ -190,7 +199,7 @@ def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> fl
 
 
 def plain_write(path: Path, sizes: list[int]) -> float:
-    """Seconds of sequential writes of as many bytes into as many files, synced alike."""
+    """Seconds of sequential writes of as many bytes into as many files, an index behind each, synced alike."""
     block = os.urandom(1 << 23)
     path.mkdir()
     started = time.perf_counter()
@@ -200,25 +209,52 @@ def plain_write(path: Path, sizes: list[int]) -> float:
                 file.write(memoryview(block)[: min(len(block), size - at)])
             os.fsync(file.fileno())
         sync_folder(path)
+        write_durably(path / "index", block[: 500 * (number + 1)])
     return time.perf_counter() - started
 
 
+@contextmanager
+def without(*parts: str) -> Iterator[None]:
+    """The writer without its statistics or its checksums, to see what each costs."""
+    writer, shard = corpus_writer.CorpusWriter, corpus_writer.ShardWriter
+    statistics, checksum = writer._statistics, shard.checksum
+    if "statistics" in parts:
+        writer._statistics = lambda self, site, stored, first: ChannelStatistics.of_nothing(site.channels)  # type: ignore
+    if "checksums" in parts:
+        shard.checksum = lambda self, known: "00000000"  # type: ignore[method-assign]
+        corpus_writer.zlib = SimpleNamespace(crc32=lambda data: 0)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        writer._statistics, shard.checksum, corpus_writer.zlib = statistics, checksum, zlib  # type: ignore[method-assign]
+
+
 def writing(folder: Path, tokens: int, channels: int = 512) -> Path:
-    print(f"Writing {tokens:,} tokens of {channels} channels as float16 against sequential writes with the same syncs")
-    ours, plain, size = float("inf"), float("inf"), 0
-    for number in range(ROUNDS):
-        out = folder / f"written-{number}"
-        ours = min(ours, write_capture(out, tokens, channels))
-        sizes = [shard["bytes"] for shard in open_capture(out).index.shards]
-        size = sum(sizes)
-        if number < ROUNDS - 1:
-            shutil.rmtree(out)
-        plain = min(plain, plain_write(folder / "plain", sizes))
-        shutil.rmtree(folder / "plain")
     print(
-        f"  plain {size / plain / 1e6:,.0f} MB/s, capture with statistics and checksums {size / ours / 1e6:,.0f} MB/s, "
-        f"ratio {plain / ours:.2f}"
+        f"Writing {tokens:,} tokens of {channels} channels as float16, and plain writes with the same syncs, by turns"
     )
+    ways = {"values alone": ("statistics", "checksums"), "with checksums": ("statistics",), "and statistics": ()}
+    seconds: dict[str, list[float]] = {}
+    for number in range(ROUNDS):
+        for name, left_out in ways.items():
+            out = folder / f"written-{name}-{number}"
+            with without(*left_out):
+                seconds.setdefault(name, []).append(write_capture(out, tokens, channels))
+            sizes = [shard["bytes"] for shard in open_capture(out).index.shards]
+            if left_out or number < ROUNDS - 1:
+                shutil.rmtree(out)
+        seconds.setdefault("plain", []).append(plain_write(folder / "plain", sizes))
+        shutil.rmtree(folder / "plain")
+    size, plain = sum(sizes), float(np.median(seconds["plain"]))
+    for name, taken in seconds.items():
+        middle = float(np.median(taken))
+        print(f"  {name:15} {size / middle / 1e6:6,.0f} MB/s, {plain / middle:.2f} of plain")
+    values = np.random.default_rng(0).standard_normal((1 << 15, channels), np.float32).astype(np.float16)
+    site, started = CorpusSite("h.0", "after", "float32", "float16", (channels,)), time.perf_counter()
+    writer = corpus_writer.CorpusWriter(folder, new_index([site]), [site], widened_by_torch)
+    writer._statistics(site, values, 0)
+    writer.close()
+    print(f"  statistics alone, in memory, one core: {values.nbytes / (time.perf_counter() - started) / 1e6:,.0f} MB/s")
     return out
 
 
