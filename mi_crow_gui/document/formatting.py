@@ -109,20 +109,20 @@ def elide_middle(text: str, length: int) -> str:
 
 
 def elide_site(site: str, fits: Callable[[str], bool]) -> str:
-    """Shorten a dotted name by whole parts to what `fits`: the last two stay, and the first where there is room.
+    """Shorten a dotted name by whole parts to what `fits`: the last number and what follows stay, then the first part.
 
-    Numbered siblings differ near the end, where leaving out the middle would make them look the same. A name whose
-    last two parts do not fit comes back whole.
+    Leaving out the middle would make numbered siblings look the same. A name of which not even the last two parts
+    fit comes back whole.
     """
     if fits(site):
         return site
     parts = site.split(".")
-    for head in (parts[0], ""):
-        for count_of_tail in range(len(parts) - 2 + (not head), 1, -1):
-            shorter = f"{head}{_ELLIPSIS}{'.'.join(parts[-count_of_tail:])}"
-            if fits(shorter):
-                return shorter
-    return site
+    numbered = next((place for place in range(len(parts), 0, -1) if parts[place - 1].isdigit()), len(parts))
+    least = max(2, len(parts) - numbered + 1)
+    tails = [(parts[0], tail) for tail in range(len(parts) - 2, least - 1, -1)]
+    tails += [("", tail) for tail in range(len(parts) - 1, 1, -1)]
+    shortened = (f"{head}{_ELLIPSIS}{'.'.join(parts[-tail:])}" for head, tail in tails)
+    return next((text for text in shortened if fits(text)), site)
 
 
 def plural(amount: int, noun: str, nouns: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionViewItem
 
 from mi_crow_gui.document.formatting import elide_site
@@ -41,5 +42,6 @@ class SiteDelegate(CellDelegate):
         style = widget.style() if widget is not None else QApplication.style()
         margin = style.pixelMetric(QStyle.PixelMetric.PM_FocusFrameHMargin, option, widget) + 1
         room = style.subElementRect(QStyle.SubElement.SE_ItemViewItemText, option, widget).width() - 2 * margin
-        metrics = option.fontMetrics
+        # The option's own metrics are those of the font that it came with.
+        metrics = QFontMetrics(option.font)
         option.text = elide_site(option.text, lambda text: metrics.horizontalAdvance(text) <= room)

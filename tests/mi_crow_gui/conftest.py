@@ -131,6 +131,16 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def collections_are_nobodys_business() -> Iterator[None]:
+    """Hypothesis has itself called by every garbage collection, where an interrupt of user code would be lost."""
+    theirs = [callback for callback in gc.callbacks if callback.__module__.startswith("hypothesis")]
+    for callback in theirs:
+        gc.callbacks.remove(callback)
+    yield
+    gc.callbacks[:0] = theirs
+
+
+@pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings, logs, recovery and caches of a test go to its own folder."""
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # Heights under which the explanation, and then the choices, make room for the map.
 _TALL, _SHORT = 40 * GRID, 34 * GRID
-# What the hint of an empty map needs, and what a map, the lines above and below them included.
-_HINT, _MAP = 14 * GRID, 24 * GRID
+# What the lines above and below a map take, and what a map needs with them.
+_LINES, _MAP = 6 * GRID, 24 * GRID
 _OUTDATED = "the settings were changed: press {} to compute with them"
 
 
@@ -206,8 +206,8 @@ class ExperimentPanel(PlotPanel):
         self._header_area.setVisible(not folded or self._choices.isChecked())
         self._again.setVisible(folded and not self._choices.isChecked())
         # Before anything is measured the choices need the room more than the sentence of what they are.
-        room = self.height() - needed
-        shown = room >= _HINT or self._drawing is not None or self._refused
+        room = self.height() - needed - _LINES
+        shown = room >= self._stack.minimumSizeHint().height() or self._drawing is not None or self._refused
         self._stack.setVisible(shown)
         self._foot.setVisible(shown)
 
