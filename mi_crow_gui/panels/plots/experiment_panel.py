@@ -199,7 +199,6 @@ class ExperimentPanel(PlotPanel):
         """Where there is little room the map needs it: the choices go behind a button once there is a map."""
         if not hasattr(self, "_choices"):
             return
-        self._means.setVisible(self.height() >= _TALL)
         needed = self._header_area.sizeHint().height()
         folded = self._drawing is not None and (self.is_short or self.height() - needed < _MAP)
         self._choices.setVisible(folded)
@@ -208,6 +207,8 @@ class ExperimentPanel(PlotPanel):
         # Before anything is measured the choices need the room more than the sentence of what they are.
         room = self.height() - needed - _LINES
         shown = room >= self._stack.minimumSizeHint().height() or self._drawing is not None or self._refused
+        # What the numbers will mean stands in the room that is too low for a map, too.
+        self._means.setVisible(self.height() >= _TALL or (not shown and room >= _LINES))
         self._stack.setVisible(shown)
         self._foot.setVisible(shown)
 
