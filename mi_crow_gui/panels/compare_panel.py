@@ -54,6 +54,7 @@ class ComparePanel(QWidget):
         self._with = QComboBox()
         self._with.setObjectName("compareWith")
         self._with.setAccessibleName("Capture to compare with")
+        self._with.setPlaceholderText("No other capture is in the list")
         self._with.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._with.setMinimumContentsLength(10)
         self._with.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
