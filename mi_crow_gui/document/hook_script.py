@@ -28,6 +28,7 @@ _IMPORTS = {
     },
 }
 _KINDS = {("core_hooks.hooks.kinds", "load")}
+_SAVING = {("safetensors.torch", "save_file")}
 _VALUES = {("core_hooks.model.detected_values", "DetectedValues")}
 
 
@@ -41,6 +42,8 @@ class HookLines:
         From ``hooks = {}`` on, which they fill; `tokens` is what the run begins with.
     captures
         Site and name of each detector that captures.
+    stages
+        What each of them sees of its site.
     codes
         Names of the controllers that were written.
     found
@@ -50,6 +53,7 @@ class HookLines:
     imports: set[tuple[str, str]] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     captures: list[tuple[str, str]] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     found: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -78,6 +82,7 @@ def hook_lines(hooks: Iterable[HookSpec], *, kept: bool = False) -> HookLines:
                 f"hooks.setdefault({hook.site!r}, []).append({name})",
             ]
             made.captures.append((hook.site, name))
+            made.stages.append(hook.stage)
         elif not hook.trusted:
             made.lines.append(f"# Left out: code at {hook.site!r} that was not reviewed.")
         elif hook.kind != CONTROLLER:
@@ -111,6 +116,28 @@ def showing(made: HookLines) -> list[str]:
             f"    print({site!r}, {kind}.title, name, value)",
         ]
     return lines
+
+
+def saving(made: HookLines) -> list[str]:
+    """The lines that write what was captured to a file that reads without this project."""
+    if not made.captures:
+        return []
+    made.imports |= _SAVING
+    sites = [site for site, _ in made.captures]
+    names = [
+        site or "model" if sites.count(site) == 1 else f"{site or 'model'} {stage}"
+        for site, stage in zip(sites, made.stages, strict=True)
+    ]
+    return [
+        "captured = {",
+        *(
+            f"    {name!r}: {detector}.get_captured(),"
+            for name, (_, detector) in zip(names, made.captures, strict=True)
+        ),
+        "}",
+        "captured = {name: values.contiguous() for name, values in captured.items() if values is not None}",
+        'save_file(captured, "captured.safetensors")',
+    ]
 
 
 def _surroundings() -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mi_crow_gui.document import batch_script
 from mi_crow_gui.document.experiment_script import ANATOMY, experiment_cell
-from mi_crow_gui.document.hook_script import asks_for_runs, hook_lines, showing
+from mi_crow_gui.document.hook_script import asks_for_runs, hook_lines, saving, showing
 from mi_crow_gui.document.script_cells import ScriptCell, import_lines
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def _run(workspace: Workspace, generating: bool, kept: bool) -> ScriptCell:
             f"values = {name}.get_captured()  # what {site or 'the model'} gave",
             f"print({site!r}, tuple(values.shape), float(values.float().norm()))",
         ]
+    lines += saving(made)
     title = "Continue the prompt" if generating else "Run the prompt"
     return ScriptCell(f"{title} with the hooks that are on", imports | made.imports | needed, tuple(lines))
 

@@ -27,8 +27,10 @@ CODE = 'def control(x, ctx):\n    """Halve, with a \\\\ and a "quote"."""\n    a
 def run(script: str, folder: Path) -> str:
     path = folder / "script.py"
     path.write_text(script, encoding="utf-8")
+    # What it writes lies beside it.
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run(
-        [sys.executable, str(path)], capture_output=True, text=True, check=False, env=dict(os.environ), cwd=os.getcwd()
+        [sys.executable, str(path)], capture_output=True, text=True, check=False, env=environment, cwd=folder
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

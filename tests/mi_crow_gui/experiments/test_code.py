@@ -152,6 +152,9 @@ def test_controllers_that_ask_and_hooks_of_named_kinds_are_in_the_script_and_in_
     lab.qtbot.waitUntil((tmp_path / "demo.ipynb").exists, timeout=8_000)
     cells = json.loads((tmp_path / "demo.ipynb").read_text(encoding="utf-8"))["cells"]
     notebook = run("\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"), tmp_path)
+    with safe_open(str(tmp_path / "captured.safetensors"), "np") as file:
+        assert list(file.keys()) == [first]
+        np.testing.assert_allclose(file.get_tensor(first), lab.window.latest(first), atol=1e-4)
     for printed in (script, notebook):
         losses = [float(part.split()[0]) for part in printed.split("mean loss: ")[1:]]
         assert losses == pytest.approx([kept.loss, outcome.loss], abs=1e-4)
