@@ -46,7 +46,8 @@ _MEASURES = (
         "else of the run before (L2 norm of the difference), where both begin with the same text",
     ),
 )
-_LOW_WINDOW = 100 * GRID
+# Below these heights of the window the plots need the room more: always, and once something was written.
+_LOW_WINDOW, _MIDDLE_WINDOW = 100 * GRID, 125 * GRID
 
 
 class PromptPanel(QWidget):
@@ -67,7 +68,7 @@ class PromptPanel(QWidget):
         self._settings = GenerationSettings()
         self._showing = False
         self._prompts = 1
-        self._low = False
+        self._low = self._written = False
         self._look_for: dict[str, str] = {}
 
         self._edit = PromptEdit()
@@ -203,6 +204,7 @@ class PromptPanel(QWidget):
         self._strip.set_prompts(rows)
         if len(rows) != self._prompts:
             self._prompts = len(rows)
+            self._fit()
             self.promptsShown.emit(self._prompts)
         if self._strip.measure_range is None:
             self._legend.set_measure("")
@@ -229,6 +231,12 @@ class PromptPanel(QWidget):
     def select_token(self, token: int) -> None:
         """Select a token of the selected prompt; -1 selects none."""
         self._strip.set_selected(token)
+
+    def set_written(self, written: bool) -> None:
+        """Whether the model wrote something after the prompt, which is shown below the plots."""
+        if written != self._written:
+            self._written = written
+            self._fit()
 
     def point_at(self, token: int) -> None:
         """Show which token is under the mouse in a plot; -1 for none."""
@@ -311,8 +319,11 @@ class PromptPanel(QWidget):
 
     def _fit(self) -> None:
         """In a low window the plots need the room more."""
-        low = self.window().height() < _LOW_WINDOW
-        self._strip.set_most_rows(2 if low else 3)
+        height = self.window().height()
+        low, middle = height < _LOW_WINDOW, height < _MIDDLE_WINDOW
+        rows = 2 if low or (middle and self._written) else 3
+        # A batch has a row a prompt: one alone could not be told from a single prompt.
+        self._strip.set_most_rows(1 if low and self._written and self._prompts < 2 else rows)
         self._edit.set_most_lines(2 if low else 4)
         self._legend.set_longest(0 if low else 40)
         if low != self._low:
@@ -325,7 +336,8 @@ class PromptPanel(QWidget):
     def _show_hint(self) -> None:
         look_for = self._look_for.get(self._edit.toPlainText(), "")
         self._hint.setText(look_for)
-        self._hint.setVisible(bool(look_for) and not self._low)
+        spared = self._low or (self._written and self.window().height() < _MIDDLE_WINDOW)
+        self._hint.setVisible(bool(look_for) and not spared)
         self._edit.setToolTip(look_for)
 
 

@@ -152,6 +152,7 @@ class MainWindow(DialogWindow):
             toolbar=self._toolbar,
         )
         self._layout = DockLayout(self._parts)
+        self._workbench.cramped.connect(self._on_workbench_cramped)
 
     def _dock(self, name: str, title: str, content: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -275,6 +276,9 @@ class MainWindow(DialogWindow):
     def show_start_page(self) -> None:
         """Show how to open something."""
         self._pages.setCurrentIndex(0)
+
+    def _on_workbench_cramped(self) -> None:
+        self._layout.resize()
 
     def show_workbench(self) -> None:
         """Show prompt, plots and output."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -11,16 +13,26 @@ from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.output_view import OutputView
 from mi_crow_gui.panels.prompt_panel import PromptPanel
 
+if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
+
 _LEAST_PLOTS = 12 * GRID
+_CRAMPED, _NARROW = 20 * GRID, 60 * GRID
 _OUTPUT_LINES = 2
 _UNLIMITED = (1 << 24) - 1  # Qt's own largest size of a widget
 
 
 class Workbench(QWidget):
-    """Holds prompt, plots and output; the plots come later than the window."""
+    """Holds prompt, plots and output; the plots come later than the window.
+
+    `cramped` says that the window was made so small that its docks leave the plots hardly any room.
+    """
+
+    cramped = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._window_size = QSize()
         self.prompt = PromptPanel()
         self.output = OutputView()
         self.generation_bar = GenerationBar()
@@ -59,6 +71,18 @@ class Workbench(QWidget):
         column.addWidget(self.split, 1)
         self._fold()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        size = self.window().size()
+        if size != self._window_size:
+            self._window_size = size
+            # Once Qt has laid out what is inside.
+            QTimer.singleShot(0, self, self._look_for_room)
+
+    def _look_for_room(self) -> None:
+        if self.isVisible() and (self._plots.height() < _CRAMPED or self.width() < _NARROW):
+            self.cramped.emit()
+
     def _set_output_lines(self, lines: int) -> None:
         text = lines * self.output.fontMetrics().lineSpacing()
         frame = 2 * (self.output.document().documentMargin() + self.output.frameWidth())
@@ -71,6 +95,7 @@ class Workbench(QWidget):
     def _fold(self) -> None:
         """The prompt is not repeated below the plots while the model has written nothing after it."""
         folded = not self.output.generated
+        self.prompt.set_written(not folded)
         if folded == (self.strip.maximumHeight() == 0):
             return
         self.output.setVisible(not folded)

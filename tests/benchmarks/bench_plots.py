@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tests.benchmarks.quiet import keep_quiet
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,7 @@ def main() -> None:
     from PySide6.QtWidgets import QApplication
 
     application = QApplication.instance() or QApplication([])
+    keep_quiet()
     big = np.random.default_rng(0).standard_normal((1, 4096, 16384), dtype=np.float32)
     small = big[:, :1024, :4096].copy()
     line = np.random.default_rng(1).standard_normal((1, 1_000_000, 1), dtype=np.float32)

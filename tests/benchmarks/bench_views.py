@@ -1,7 +1,9 @@
 """Four views at a time while a model writes: the window's beat, and the speed beside the same with the plots hidden.
 
-Shown and hidden take turns, so that a slow moment of the machine hits both; the ratio is that of neighbours. Then
-the attention of a block of 32 heads over 1,024 tokens, and 100,000 points of a projection.
+Shown and hidden take turns, each first in every other pair, so that a slow moment of the machine hits both; a ratio is
+that of neighbours, and the median of all pairs counts. Processor time a token is what other programs of the machine
+change least. The same for hidden plots beside none at all. Then the attention of a block of 32 heads over 1,024 tokens,
+and 100,000 points of a projection.
 """
 
 from __future__ import annotations
@@ -11,16 +13,19 @@ import statistics
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tests.benchmarks.quiet import keep_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BEAT_MS = 16
 LOOK_MS = 20
-ROUNDS = 6
+PAIRS = 9
 SETS = {
     "captured sites": ("heatmap", "trace", "histogram", "projection"),
     "analyses": ("logit_lens", "attention", "residual_norms", "next_token"),
@@ -36,8 +41,10 @@ class Bench:
         from mi_crow_gui.app import create
 
         self.application, self.window = create(["--fresh", "--size", "1440x900"])
+        keep_quiet()
         self.beats: list[float] = []
         self.finished: list[Any] = []
+        self.spent: dict[str, float] = {}
         self.timer = QTimer()
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(lambda: self.beats.append(time.perf_counter()))
@@ -85,9 +92,12 @@ class Bench:
     def generate(self) -> tuple[np.ndarray, float]:
         """Gaps of the beat in ms, and milliseconds a token."""
         self.finished.clear()
+        before = processor_times()
         gaps = self.timed(self.window.action("generate").trigger, lambda: bool(self.finished))
         outcome = self.finished[0]
-        return gaps, 1000 * outcome.seconds / max(1, len(outcome.generated))
+        tokens = max(1, len(outcome.generated))
+        self.spent = {name: (spent - before.get(name, 0)) / tokens for name, spent in processor_times().items()}
+        return gaps, 1000 * outcome.seconds / tokens
 
     def show(self, kinds: tuple[str, ...]) -> None:
         board = self.window.plot_board
@@ -107,29 +117,91 @@ def tell(name: str, gaps: np.ndarray, after: str = "") -> None:
     print(f"{name:58} p50 {p50:6.1f}  p95 {p95:6.1f}  max {gaps.max():6.1f} ms  over 50 ms: {over:3}  {after}")
 
 
+def processor_times() -> dict[str, float]:
+    """Milliseconds that the threads of window, drawings and model have run; nothing where the system does not tell."""
+    found: dict[str, float] = {}
+    for folder in Path("/proc/self/task").glob("*"):
+        name = (folder / "comm").read_text().strip()
+        if name in ("model", "drawing") or folder.name == str(os.getpid()):
+            found[name if name in ("model", "drawing") else "window"] = (
+                int((folder / "schedstat").read_text().split()[0]) / 1e6
+            )
+    return found
+
+
 def writing(bench: Bench, name: str, site: str, tokens: int) -> None:
-    """Generate with four plots showing, and with the board hidden, in turns."""
+    """Generate with four plots showing, with the board hidden, and with no plot at all, in turns."""
     window = bench.window
     window.findChild(object, "maxNewTokens").setValue(tokens)
     window.findChild(object, "moduleFilter").setText(site)
     window.findChild(object, "attachAllMatches").click()
     window.findChild(object, "moduleFilter").clear()
+    board = window.plot_board
     for title, kinds in SETS.items():
         bench.show(kinds)
         bench.generate()
         bench.ready()
-        gaps, ratios = [], []
-        for _ in range(ROUNDS):
-            window.plot_board.hide()
-            _, hidden = bench.generate()
-            window.plot_board.show()
+        gaps: list[np.ndarray] = []
+
+        def hidden() -> tuple[float, dict[str, float]]:
+            board.hide()
+            _, took = bench.generate()
+            return took, bench.spent
+
+        def shown(gaps: list[np.ndarray] = gaps) -> tuple[float, dict[str, float]]:
+            board.show()
             bench.ready()
-            shown_gaps, shown = bench.generate()
+            found, took = bench.generate()
+            spent = bench.spent
+            gaps.append(found)
             bench.ready()
-            gaps.append(shown_gaps)
-            ratios.append(hidden / shown)
-        after = f"speed shown / hidden: median {statistics.median(ratios):.2f} of {[round(r, 2) for r in ratios]}"
-        tell(f"{name}, {tokens} tokens, four plots of {title}", np.concatenate(gaps), after)
+            return took, spent
+
+        pairs = in_turns(hidden, shown)
+        tell(f"{name}, {tokens} tokens, four plots of {title}", np.concatenate(gaps), ratio("shown / hidden", pairs))
+        board.show()
+        bench.ready()
+
+        def closed(kinds: tuple[str, ...] = kinds) -> tuple[float, dict[str, float]]:
+            bench.show(())
+            board.hide()
+            _, took = bench.generate()
+            spent = bench.spent
+            bench.show(kinds)
+            return took, spent
+
+        print(f"{name + ', hidden beside none at all':58} {ratio('hidden / closed', in_turns(closed, hidden))}")
+        board.show()
+        bench.ready()
+
+
+Timing = tuple[float, dict[str, float]]
+
+
+def in_turns(one: Callable[[], Timing], other: Callable[[], Timing]) -> list[tuple[Timing, Timing]]:
+    """Both, again and again, each first in every other pair."""
+    pairs = []
+    for number in range(PAIRS):
+        if number % 2:
+            second, first = other(), one()
+        else:
+            first, second = one(), other()
+        pairs.append((first, second))
+    return pairs
+
+
+def ratio(name: str, pairs: list[tuple[Timing, Timing]]) -> str:
+    """The speed of the second beside the first: median and quartiles, and what the threads ran for each token."""
+    speeds = [first[0] / second[0] for first, second in pairs]
+    low, middle, high = np.percentile(speeds, [25, 50, 75])
+    words = f"speed {name}: {middle:.2f} ({low:.2f} to {high:.2f})"
+    for place, of in ((0, name.split(" / ")[1]), (1, name.split(" / ")[0])):
+        threads = sorted(pairs[0][place][1])
+        spent = [f"{thread} {statistics.median(pair[place][1][thread] for pair in pairs):.2f}" for thread in threads]
+        words += (
+            f"; {of}: {statistics.median(pair[place][0] for pair in pairs):.2f} ms a token ({', '.join(spent)} run)"
+        )
+    return words
 
 
 def large_attention(bench: Bench, folder: str) -> None:
@@ -213,7 +285,7 @@ def main() -> None:
     bench = Bench()
     bench.window.action("openDemo").trigger()
     bench.wait(lambda: bench.window.service.state == "ready")
-    writing(bench, "demo model", "transformer.h.1", 90)
+    writing(bench, "demo model", "transformer.h.1", 100)
     larger = os.environ.get("MI_CROW_SMOLLM")
     if larger:
         opened: list[object] = []

@@ -19,8 +19,13 @@ from mi_crow_gui.plotdata.kind import PlotKind
 from mi_crow_gui.plotdata.scale import MIN_MAX, PERCENTILE
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
+
     from mi_crow_gui.panels.plots.analysis_panel import Parameters
     from mi_crow_gui.panels.plots.colours import PlotColours
+
+
+_BOTH = 42 * GRID  # as wide as this, all heads stand beside the large one
 
 
 class AttentionPanel(AnalysisPanel):
@@ -40,7 +45,7 @@ class AttentionPanel(AnalysisPanel):
         self._block.activated.connect(self._on_block_activated)
         self._heads = HeadGrid(self._colours)
         self._heads.headChosen.connect(self._on_heads_head_chosen)
-        side = QWidget()
+        side = self._side = QWidget()
         column = QVBoxLayout(side)
         column.setContentsMargins(GRID // 2, 0, GRID // 2, 0)
         column.setSpacing(GRID // 2)
@@ -75,10 +80,17 @@ class AttentionPanel(AnalysisPanel):
         self._view.set_scales((WHOLE, PERCENTILE, MIN_MAX), drawing.settings.scale)
         self._say_titles()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        # Beside all heads the large one would have no room; the menu chooses as well.
+        self._side.setVisible(self.width() >= _BOTH)
+        self._say_titles()
+
     def _words(self) -> str:
         if self._drawing is None:
             return self.title
-        return f"{self.title} · block {self._drawing.content.block} head {self._drawing.head}"
+        block, head = self._drawing.content.block, self._drawing.head
+        return f"L{block}H{head} {self.title}" if self.width() < _BOTH else f"{self.title} · block {block} head {head}"
 
     def _note(self, drawing: AttentionDrawing) -> str:
         content = drawing.content

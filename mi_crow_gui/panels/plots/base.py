@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.drawing import Drawing
 
 NO_TOKEN = -1
-_NARROW = 42 * GRID
+_NARROW, _NO_PROMPT = 42 * GRID, 33 * GRID
 _APPLYING = "the new settings are being applied"
 
 
@@ -360,9 +360,10 @@ class PlotPanel(QWidget):
         if drawing is not None:
             when = drawing.frame.origin or f"run {drawing.run} · step {drawing.step}"
             if drawing.rows.samples > 1:
-                # All plots show the same one: where room is short, the number does.
+                # All plots show the same one: where room is short the number does, or the strip of tokens alone.
                 word = "" if self.width() < _NARROW else "prompt "
-                when += f" · {word}{drawing.rows.sample + 1}/{drawing.rows.samples}"
+                if self.width() >= _NO_PROMPT:
+                    when += f" · {word}{drawing.rows.sample + 1}/{drawing.rows.samples}"
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""
         self._title.when.setText(when)

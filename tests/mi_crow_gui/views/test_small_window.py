@@ -1,0 +1,68 @@
+"""After a generation in a window of 1024 x 700 the plots can still be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QCheckBox, QLabel, QSpinBox
+
+if TYPE_CHECKING:
+    from tests.mi_crow_gui.views.conftest import Views
+
+LEAST = 100  # pixels of a picture without its axes
+
+
+def small(views: Views) -> None:
+    views.driver.window.resize(1024, 700)
+    views.qtbot.waitUntil(lambda: views.driver.window.height() == 700)
+    views.driver.find(QSpinBox, "maxNewTokens").setValue(40)
+
+
+def seen(views: Views, canvas: object) -> int:
+    """How many rows of pixels of a picture are not scrolled away."""
+    inside = canvas.view.sceneBoundingRect().toRect()
+    visible = canvas.viewport().visibleRegion().boundingRect()
+    return inside.intersected(visible).height()
+
+
+def test_a_generated_batch_leaves_the_plots_room(views: Views, repeated_prompt: str) -> None:
+    views.driver.tick("transformer.h.1")
+    panel = views.only("heatmap")
+    for kind in ("trace", "histogram", "projection"):
+        views.board.plotAddRequested.emit(kind)
+    small(views)
+    views.driver.find(QCheckBox, "promptBatch").setChecked(True)
+    words = repeated_prompt.split()
+    prompts = "\n".join(" ".join(words[start : start + 5]) for start in range(12))
+    outcome = views.run(prompts, "generate")
+    views.wait_shown_drawing(panel, outcome.info.number)
+    views.qtbot.waitUntil(lambda: seen(views, panel._canvas) >= LEAST, timeout=8_000)
+
+
+def test_in_a_narrow_plot_of_attention_the_large_head_has_the_room(views: Views, repeated_prompt: str) -> None:
+    panel = views.only("attention")
+    for kind in ("logit_lens", "residual_norms", "next_token"):
+        views.board.plotAddRequested.emit(kind)
+    outcome = views.run(repeated_prompt)
+    views.wait_shown(panel, outcome.info.number)
+    assert panel._heads.isVisible()
+    small(views)
+    views.qtbot.waitUntil(lambda: not panel._heads.isVisible(), timeout=8_000)
+    views.qtbot.waitUntil(lambda: panel._view.canvas.view.width() > 40, timeout=8_000)
+    assert panel._words().startswith("L0H0")
+    panel.change_settings(head=2)
+    views.qtbot.waitUntil(lambda: not panel.stale and panel.drawing.head == 2, timeout=8_000)
+    views.driver.window.resize(1440, 900)
+    views.qtbot.waitUntil(panel._heads.isVisible, timeout=8_000)
+
+
+def test_what_to_look_for_stands_back_once_something_was_written(views: Views, repeated_prompt: str) -> None:
+    views.driver.window.resize(1440, 900)
+    hint = views.driver.find(QLabel, "promptHint")
+    views.driver.prompt(repeated_prompt)
+    views.qtbot.waitUntil(hint.isVisible, timeout=8_000)
+    views.driver.find(QSpinBox, "maxNewTokens").setValue(5)
+    views.run(repeated_prompt, "generate")
+    views.qtbot.waitUntil(lambda: not hint.isVisible(), timeout=8_000)
+    views.run(repeated_prompt)
+    views.qtbot.waitUntil(hint.isVisible, timeout=8_000)
