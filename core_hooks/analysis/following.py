@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import torch
+
 from core_hooks.hooks.attachment import attach
 from core_hooks.hooks.detector import Detector
 from core_hooks.hooks.extraction import extract_tensor_from_input, extract_tensor_from_output
@@ -13,7 +15,6 @@ from core_hooks.hooks.nested import find_all, follow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
     from torch import nn
 
     from core_hooks.hooks.attachment import Attachment
@@ -111,7 +112,7 @@ def _stream(kept: list[torch.Tensor | None], fed: int) -> list[torch.Tensor] | N
     found = [tensor for tensor in kept if tensor is not None]
     if not found or len(found) != len(kept) or any(tensor.shape != found[0].shape for tensor in found):
         return None
-    return [tensor[-fed:] for tensor in found]
+    return found if len(found[0]) <= fed else [tensor[-fed:] for tensor in found]
 
 
 class _Batch:
@@ -136,15 +137,19 @@ class _Keeper(Detector):
         self._kept: dict[int, torch.Tensor] = {}
 
     def process_activations(self, module: nn.Module, input: Any, output: Any) -> None:
-        found = extract_tensor_from_input(input) if self._before else extract_tensor_from_output(output)
+        # For a small model every operation here is felt.
+        if type(output) is torch.Tensor:
+            found: torch.Tensor | None = output
+        else:
+            found = extract_tensor_from_input(input) if self._before else extract_tensor_from_output(output)
         batch = self._batch
         if found is not None and found.dim() == 3 and found.shape[0] == batch.rows:
             # A later block may write into it.
-            self._kept[batch.forward] = found[batch.row].detach().clone()
+            self._kept[batch.forward] = _copy(found if batch.rows == 1 else found[batch.row : batch.row + 1])
 
     def take(self) -> dict[int, torch.Tensor]:
         kept, self._kept = self._kept, {}
-        return kept
+        return {forward: tensor[0] for forward, tensor in kept.items()}
 
 
 class _WeightKeeper(Detector):
@@ -169,8 +174,12 @@ class _WeightKeeper(Detector):
             if found.dim() != 4 or found.shape[0] != batch.rows or found.shape[2] != new:
                 continue
             if new == 1 or found.shape[3] == new:
-                self._kept[batch.forward] = found[batch.row].detach().clone()
+                self._kept[batch.forward] = _copy(found if batch.rows == 1 else found[batch.row : batch.row + 1])
 
     def take(self) -> dict[int, torch.Tensor]:
         kept, self._kept = self._kept, {}
-        return kept
+        return {forward: tensor[0] for forward, tensor in kept.items()}
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().clone() if tensor.requires_grad else tensor.clone()

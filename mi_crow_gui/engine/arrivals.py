@@ -29,17 +29,22 @@ class Arrivals(QObject):
 
     def __init__(self, mailbox: Mailbox[str, object], share: LiveShare, parent: QObject) -> None:
         super().__init__(parent)
-        self._run = 0
+        self._run, self._started, self._stopped = 0, False, False
         self._newest_report = 0
         self._newest = NewestFrames()
         self._feed = Feed(mailbox, share, self)
         self._feed.arrived.connect(self._on_feed_arrived)
 
     def begin(self, run: int) -> None:
-        """A run begins."""
-        self._run = run
+        """A run is asked for: what is of another one is dropped from now on."""
+        self._run, self._started = run, False
         self._newest.clear()
-        self._feed.start()
+
+    def started(self) -> None:
+        """The window knows that the run has begun: what is of it can be told."""
+        if not self._stopped:
+            self._started = True
+            self._feed.start()
 
     def end(self) -> None:
         """The run has ended: what is left is delivered, and nothing is live any more."""
@@ -50,6 +55,7 @@ class Arrivals(QObject):
 
     def stop(self) -> None:
         """Nothing goes on from here."""
+        self._stopped = True
         self._feed.stop()
 
     def clear(self) -> None:
@@ -58,7 +64,8 @@ class Arrivals(QObject):
 
     def latest(self, site: str) -> np.ndarray | None:
         """Newest captured value of a site; after the controllers if both sides are captured."""
-        self._feed.drain()
+        if self._started:
+            self._feed.drain()
         return self._newest.value(site)
 
     def frames(self) -> dict[str, CaptureUpdate]:

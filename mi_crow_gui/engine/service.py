@@ -351,6 +351,7 @@ class ModelService(QObject):
     def _on_worker_run_started(self, info: RunInfo) -> None:
         self._run = info
         self.runStarted.emit(info)
+        self._arrivals.started()
 
     @Slot(object)
     def _on_worker_run_ended(self, outcome: RunOutcome) -> None:
