@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _OWN_TEXT = "<controller "  # how the file names of controllers begin
 _AGAIN = 0.05  # seconds between two tries to end code that took too long
+# While a thread starts another, Python knows both by one number: the new one would be hit, and the old one would wait
+# for ever for it to begin.
+_STARTS, _NEAR = threading.Thread.start.__code__, 8
 _ROOM, _ROOMS = 64, 20  # frames, and how often that many more
 # Where Python begins and ends to handle an exception it can't stand another: the stack is not what its tables say.
 _BETWEEN = frozenset(dis.opmap[name] for name in ("PUSH_EXC_INFO", "POP_EXCEPT") if name in dis.opmap)
@@ -104,10 +107,15 @@ class UserCodeGuard:
             self.printed.end()
 
     def interrupt(self) -> bool:
-        """Raise `ControllerInterrupted` in the guarded thread if it is inside user code; True if it was."""
+        """Raise `ControllerInterrupted` in the guarded thread if it is inside user code; True if it was.
+
+        Not while it starts a thread, which takes a moment: who tries again comes through.
+        """
         with self._lock:
             if self._thread is None:
                 return False
+            if _starts_a_thread(sys._current_frames().get(self._thread)):
+                return True
             self._interrupted += 1
             kind = ControllerInterrupted if self._interrupted % 2 else _Insistent
             if self._interrupted <= _ROOMS:
@@ -159,6 +167,16 @@ def _rearm(frame: FrameType | None, event: str, argument: object) -> None:
     for near in (frame, frame.f_back if frame is not None else None):
         if near is not None and _is_controllers(near):
             near.f_trace = _raise_again
+
+
+def _starts_a_thread(frame: FrameType | None) -> bool:
+    for _ in range(_NEAR):
+        if frame is None:
+            return False
+        if frame.f_code is _STARTS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_controllers(frame: FrameType) -> bool:
