@@ -204,6 +204,31 @@ def ratio(name: str, pairs: list[tuple[Timing, Timing]]) -> str:
     return words
 
 
+def roomy_demo(folder: str) -> None:
+    """The demo model with room for a longer text: 128 tokens are over before anything is measured."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from mi_crow_gui.document.resource_files import demo_model_folder
+
+    model: Any = AutoModelForCausalLM.from_pretrained(demo_model_folder())
+    places = model.transformer.wpe
+    places.weight = torch.nn.Parameter(places.weight.detach().repeat(8, 1))
+    places.num_embeddings = model.config.n_positions = len(places.weight)
+    wider = type(model)(model.config)
+    wider.load_state_dict(model.state_dict())
+    wider.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(demo_model_folder()).save_pretrained(folder)
+
+
+def opened(bench: Bench, path: str) -> None:
+    """Open a model as dropping its folder does."""
+    there: list[object] = []
+    bench.window.service.modelOpened.connect(there.append)
+    bench.window.pathsDropped.emit([path])
+    bench.wait(lambda: bool(there))
+
+
 def large_attention(bench: Bench, folder: str) -> None:
     """A block of 32 heads over 1,024 tokens, from the end of the run to the picture."""
     import torch
@@ -220,10 +245,7 @@ def large_attention(bench: Bench, folder: str) -> None:
         max_position_embeddings=2048,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    opened: list[object] = []
-    bench.window.service.modelOpened.connect(opened.append)
-    bench.window.pathsDropped.emit([folder])
-    bench.wait(lambda: bool(opened))
+    opened(bench, folder)
     bench.show(("attention",))
     edit = bench.window.prompt.findChild(object, "promptEdit")
     edit.setPlainText(" ".join(str(number % 500) for number in range(1024)))
@@ -283,15 +305,14 @@ def main() -> None:
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
         os.environ[name] = home
     bench = Bench()
-    bench.window.action("openDemo").trigger()
-    bench.wait(lambda: bench.window.service.state == "ready")
-    writing(bench, "demo model", "transformer.h.1", 100)
+    with tempfile.TemporaryDirectory() as folder:
+        roomy_demo(folder)
+        opened(bench, folder)
+        bench.window.prompt.findChild(object, "promptEdit").setPlainText("violin harbor seven Oscar violin harbor")
+        writing(bench, "demo model", "transformer.h.1", 600)
     larger = os.environ.get("MI_CROW_SMOLLM")
     if larger:
-        opened: list[object] = []
-        bench.window.service.modelOpened.connect(opened.append)
-        bench.window.pathsDropped.emit([larger])
-        bench.wait(lambda: bool(opened))
+        opened(bench, larger)
         bench.window.prompt.findChild(object, "promptEdit").setPlainText("The Eiffel Tower is in the city of")
         writing(bench, "SmolLM2-135M", "model.layers.15", 40)
     with tempfile.TemporaryDirectory() as folder:
