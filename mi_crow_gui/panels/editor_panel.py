@@ -294,6 +294,7 @@ class EditorPanel(QWidget):
 
     def _example_button(self, label: str, tip: str, text: str) -> QPushButton:
         button = QPushButton(label)
+        button.setObjectName(f"controllerExample{text.split()[0].capitalize()}")
         button.setAccessibleName(f"Insert the example {label}")
         button.setToolTip(tip)
         button.setFont(fixed_font())

@@ -12,4 +12,6 @@ class DialogButtons(QDialogButtonBox):
     def __init__(self, *standard: QDialogButtonBox.StandardButton) -> None:
         super().__init__()
         for kind in standard:
-            self.addButton(kind).setIcon(QIcon())
+            button = self.addButton(kind)
+            button.setIcon(QIcon())
+            button.setObjectName(f"dialog{kind.name}")

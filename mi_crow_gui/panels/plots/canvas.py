@@ -48,6 +48,8 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, bottom: pg.AxisItem, left: pg.AxisItem, parent: QWidget | None = None) -> None:
         super().__init__(parent, axisItems={"bottom": bottom, "left": left}, enableMenu=False)
+        self.setObjectName("plotCanvas")
+        self.setAccessibleName("Picture of the plot")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(0, 0)
