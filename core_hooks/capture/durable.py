@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import uuid
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TEMPORARY = ".tmp"
@@ -16,26 +19,42 @@ _POLYNOMIAL = 0xEDB88320  # of CRC-32, the lowest power in the highest bit
 _ONE = 1 << 31
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Put `data` under `path` so that at any instant the file there is the old one or the new one, whole.
+@contextlib.contextmanager
+def replacing_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` if the block ends well, and goes if not.
+
+    At any instant, power loss included, `path` is the old file or the new one, whole. `mode` is what a new file may be
+    by the user's umask.
 
     Raises
     ------
     OSError
         When the disk refuses; the old file is then as it was.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
-    temporary.unlink(missing_ok=True)
+    temporary = temporary_beside(path)
     try:
         # A new file by all means: never through a link that somebody left under this name.
-        with temporary.open("xb") as file:
-            file.write(data)
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    # Who may write to a folder may still not be allowed to read it, and only what is read can be synced.
+    with contextlib.suppress(PermissionError):
+        sync_folder(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """An unused name in the folder of `path`, on the same file system."""
+    return path.with_name(f".{uuid.uuid4().hex}{TEMPORARY}")
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Put `data` under `path` as `replacing_file` does."""
+    with replacing_file(path) as file:
+        file.write(data)
 
 
 def sync_folder(folder: Path) -> None:
@@ -45,6 +64,9 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that sync no folders
+            raise
     finally:
         os.close(descriptor)
 

@@ -10,15 +10,9 @@ import threading
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from core_hooks.capture.durable import replacing_file, temporary_beside
 from core_hooks.capture.store import Store
-from core_hooks.capture.tensor_file import (
-    check_storable,
-    read_tensors,
-    replacing_file,
-    replacing_folder,
-    temporary_beside,
-    write_tensors,
-)
+from core_hooks.capture.tensor_file import check_storable, read_tensors, replacing_folder, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -311,6 +305,7 @@ def _as_shape(value: Any) -> Any:
 
 def _write_json(path: Path, value: object) -> None:
     text = _to_json(value)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as file:
         file.write(text.encode())
 

@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import struct
-import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+
+from core_hooks.capture.durable import replacing_file, temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +62,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mappi
         entries[name] = {"dtype": _DTYPES[tensor.dtype], "shape": shape, "data_offsets": [start, end]}
     head = json.dumps(entries, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as file:
         file.write(struct.pack("<Q", len(head)) + head)
         for _, tensor in ordered:
@@ -85,26 +87,6 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is no whole safetensors file: {error}") from error
-
-
-def temporary_beside(path: Path) -> Path:
-    """Return an unused name in the folder of `path`, on the same file system."""
-    return path.with_name(f".{uuid.uuid4().hex}.tmp")
-
-
-@contextmanager
-def replacing_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the place of `path` if the block ends well, and goes if not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

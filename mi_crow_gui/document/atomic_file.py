@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from pathlib import Path
+
+from core_hooks.capture.durable import replacing_file
 
 
 def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
@@ -16,27 +17,7 @@ def write_atomically(path: Path, content: bytes, *, private: bool = False) -> No
     readable as the user's umask says, or by the user alone (`private`).
     """
     path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    mode = 0o600 if private else 0o666
-    try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing_file(path, 0o600 if private else 0o666) as file:
+        file.write(content)
         with contextlib.suppress(FileNotFoundError):
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself last; systems that can't open a folder (Windows) do without."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            Path(file.name).chmod(stat.S_IMODE(path.stat().st_mode))
