@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _TALL, _SHORT = 40 * GRID, 34 * GRID
 # What the lines above and below a map take, and what a map needs with them.
 _LINES, _MAP = 6 * GRID, 24 * GRID
+_LONGEST_VERB = 13  # letters
 _OUTDATED = "the settings were changed: press {} to compute with them"
 
 
@@ -47,6 +48,7 @@ class ExperimentPanel(PlotPanel):
         self._problem, self._refused = "", False
         super().__init__(parent)
         self._build_header()
+        self._name_button(self.verb)
         self.header.show_settings(self._settings)
         self._settings_shown()
 
@@ -120,8 +122,10 @@ class ExperimentPanel(PlotPanel):
 
     def _name_button(self, verb: str) -> None:
         """What the button that computes is called with these settings."""
-        for button in (self.header.measure, self._again):
-            button.setText(verb)
+        self.header.measure.setText(verb)
+        # The title line has little room.
+        self._again.setText(verb if len(verb) <= _LONGEST_VERB else verb.split()[0])
+        self._again.setAccessibleName(verb)
 
     def _when_words(self, drawing: Any) -> str:
         """What was measured, for the title line."""
@@ -168,9 +172,7 @@ class ExperimentPanel(PlotPanel):
         self._choices.hide()
         # While the choices are put away, the button that computes with them is not.
         self._again = QToolButton()
-        self._again.setText(self.verb)
         self._again.setObjectName(f"{self.kind}Again")
-        self._again.setAccessibleName(self.verb)
         self._again.setToolTip("Compute with the choices as they are")
         self._again.setAutoRaise(True)
         self._again.clicked.connect(self.measureRequested)
