@@ -241,6 +241,6 @@ def cell_words(value: float, failed: bool) -> tuple[str, ...]:
     return (f"{value:+.{decimals}f}",) if abs(value) < 999 else (number(value),)
 
 
-def _quoted(tokens: tuple[str, ...], most: int = 5) -> str:
+def _quoted(tokens: tuple[str, ...], most: int = 3) -> str:
     words = " ".join(readable_token(text).strip("␣") for text in tokens[:most])
     return f"“{words}{' …' if len(tokens) > most else ''}”"
