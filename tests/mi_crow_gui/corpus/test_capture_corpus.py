@@ -126,6 +126,22 @@ def test_a_cancelled_job_is_listed_and_goes_on_to_the_same_bytes(
     assert same_files(tmp_path / "whole", tmp_path / "out")
 
 
+def test_stop_ends_a_job_as_it_ends_a_run(
+    corpus: CorpusDriver, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_shards(monkeypatch)
+    corpus.fill(write_lines(tmp_path / "c.txt", lines(3000)), tmp_path / "out")
+    corpus.wait_estimate()
+    corpus.press("corpusStart")
+    qtbot.waitUntil(lambda: "tokens/s" in corpus.find(QLabel, "corpusPace").text(), timeout=20_000)
+    corpus.press("corpusPause")  # so that it can't end by itself meanwhile
+    assert corpus.window.action("stop").isEnabled()
+    assert corpus.window.action("stop").shortcut().toString() == "Esc"
+    corpus.driver.act("stop")
+    assert "Go on finishes it" in corpus.wait_end()
+    assert not open_capture(tmp_path / "out").index.finished
+
+
 def test_controllers_act_when_that_is_wished_and_the_capture_says_so(corpus: CorpusDriver, tmp_path: Path) -> None:
     texts = write_lines(tmp_path / "c.txt", lines(20))
     corpus.driver.write_controller(SITES[0], "lambda x: x * 0 + 3")
