@@ -71,6 +71,7 @@ class ComparePanel(QWidget):
         for name, label in self._folders.items():
             rows.addWidget(_row((self._choose(f"compareModel{name.upper()}", f"Model {name.upper()}…", name), label)))
         self._inputs.addWidget(weights)
+        self._show_inputs(0)
         self._compare = QPushButton("Compare")
         self._compare.setObjectName("compareCapturesButton")
         self._compare.clicked.connect(lambda: self.compareRequested.emit(self.what))
@@ -181,9 +182,18 @@ class ComparePanel(QWidget):
         button.clicked.connect(lambda: self.folderRequested.emit(which))
         return button
 
+    def _show_inputs(self, place: int) -> None:
+        """Show a page, as high as itself: a stack is as high as its highest page that is not ignored."""
+        for at in range(self._inputs.count()):
+            page = self._inputs.widget(at)
+            assert page is not None
+            policy = QSizePolicy.Policy.Fixed if at == place else QSizePolicy.Policy.Ignored
+            page.setSizePolicy(QSizePolicy.Policy.Preferred, policy)
+        self._inputs.setCurrentIndex(place)
+
     @Slot(int)
     def _on_what_changed(self, place: int) -> None:
-        self._inputs.setCurrentIndex(self._what.currentIndex())
+        self._show_inputs(self._what.currentIndex())
         ready = bool(self.other) if self.what == CAPTURES else all(map(self.folder, ("a", "b")))
         self._compare.setEnabled(ready)
 
