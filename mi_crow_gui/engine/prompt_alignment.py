@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mi_crow_gui.engine.patching_tasks import prompt_pair
 from mi_crow_gui.engine.tasks import ModelTask
 
 if TYPE_CHECKING:
@@ -30,5 +29,6 @@ class AlignmentTask(ModelTask):
     def work(self, opened: OpenedModel, desk: TaskDesk) -> PromptPair:
         """Read both."""
         from core_hooks.model.prompt import encode
+        from mi_crow_gui.engine.patching_tasks import prompt_pair  # numpy comes with it, and the window is shown first
 
         return prompt_pair(encode(opened, self.a), encode(opened, self.b))
