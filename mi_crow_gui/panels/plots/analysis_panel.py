@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mi_crow_gui.panels.plots.base import PlotPanel
+from mi_crow_gui.panels.plots.base import NARROW, PlotPanel
 from mi_crow_gui.panels.token_layout import readable_token
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class AnalysisPanel(PlotPanel):
     def _when_words(self, drawing: Any) -> str:
         if drawing.frame.origin or not drawing.run:
             return str(drawing.frame.origin)
-        of = f" · {self._prompt}" if self._prompt else ""
+        of = f" · {self._prompt}" if self._prompt and self.width() >= NARROW else ""
         return f"{f'{self._source} · ' if self._source else ''}run {drawing.run} · step {drawing.step}{of}"
 
     def _texts(self) -> tuple[str, ...]:

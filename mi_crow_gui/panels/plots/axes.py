@@ -35,6 +35,7 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         self._upright = orientation in ("left", "right")
         self._first = self._count = self._shift = 0
         self._labels: Sequence[str] = ()
+        self._brief = False
         self._room = 1.0
         self.enableAutoSIPrefix(False)
         self.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False, autoExpandTextSpace=False)
@@ -60,6 +61,14 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         self.picture = None
         self.update()
 
+    def set_brief(self, brief: bool) -> None:
+        """Numbers alone, where texts would leave the picture no room."""
+        if brief != self._brief:
+            self._brief = brief
+            self._measure()
+            self.picture = None
+            self.update()
+
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: D102
         first = max(self._first, math.ceil(min(minVal, maxVal)))
         last = min(self._first + self._count - 1, math.floor(max(minVal, maxVal)))
@@ -77,7 +86,7 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         index = position - self._first
         text = self._labels[index] if 0 <= index < len(self._labels) else ""
         number = count(position + self._shift)
-        if not text:
+        if not text or self._brief:
             return number
         return f"{_short(text)}  {number}" if self._upright else f"{_short(text)}\n{number}"
 

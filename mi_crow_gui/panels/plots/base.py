@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.drawing import Drawing
 
 NO_TOKEN = -1
-_NARROW, _NO_PROMPT = 42 * GRID, 33 * GRID
+# In a narrower plot its title needs the room more than the word for it, and than which prompt of a batch it shows.
+NARROW, NO_PROMPT = 42 * GRID, 33 * GRID
 _APPLYING = "the new settings are being applied"
 
 
@@ -320,7 +321,9 @@ class PlotPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
         super().resizeEvent(event)
-        self._title.set_narrow(self.width() < _NARROW)
+        self._title.set_narrow(self.width() < NARROW)
+        if (event.oldSize().width() < NARROW) != (self.width() < NARROW):
+            self._say_titles()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
         super().changeEvent(event)
@@ -361,8 +364,8 @@ class PlotPanel(QWidget):
             when = drawing.frame.origin or f"run {drawing.run} · step {drawing.step}"
             if drawing.rows.samples > 1:
                 # All plots show the same one: where room is short the number does, or the strip of tokens alone.
-                word = "" if self.width() < _NARROW else "prompt "
-                if self.width() >= _NO_PROMPT:
+                word = "" if self.width() < NARROW else "prompt "
+                if self.width() >= NO_PROMPT:
                     when += f" · {word}{drawing.rows.sample + 1}/{drawing.rows.samples}"
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""

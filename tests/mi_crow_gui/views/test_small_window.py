@@ -37,6 +37,13 @@ def test_a_generated_batch_leaves_the_plots_room(views: Views, repeated_prompt: 
     outcome = views.run(prompts, "generate")
     views.wait_shown_drawing(panel, outcome.info.number)
     views.qtbot.waitUntil(lambda: seen(views, panel._canvas) >= LEAST, timeout=8_000)
+    views.board.plotAddRequested.emit("logit_lens")
+    lens = next(panel for panel in views.board.panels() if panel.kind == "logit_lens")
+    views.board.bring_forward(lens)
+    views.wait_shown(lens, outcome.info.number)
+    assert "prompt 1/12" in lens._title.when.text()
+    views.board.plotAddRequested.emit("next_token")
+    views.qtbot.waitUntil(lambda: "prompt" not in lens._title.when.text(), timeout=8_000)
 
 
 def test_in_a_narrow_plot_of_attention_the_large_head_has_the_room(views: Views, repeated_prompt: str) -> None:
@@ -66,3 +73,21 @@ def test_what_to_look_for_stands_back_once_something_was_written(views: Views, r
     views.qtbot.waitUntil(lambda: not hint.isVisible(), timeout=8_000)
     views.run(repeated_prompt)
     views.qtbot.waitUntil(hint.isVisible, timeout=8_000)
+
+
+def test_beside_all_heads_the_large_one_gives_up_the_texts_of_its_rows_before_its_picture(
+    views: Views, repeated_prompt: str
+) -> None:
+    panel = views.only("attention")
+    views.board.plotAddRequested.emit("logit_lens")
+    views.driver.window.resize(1440, 900)
+    outcome = views.run(repeated_prompt)
+    views.wait_shown(panel, outcome.info.number)
+    first = outcome.info.tokens.texts[0]
+    views.qtbot.waitUntil(lambda: panel._view._left._label(0) == "0", timeout=8_000)
+    assert panel._view._bottom._label(0) == f"{first}\n0"
+    panel.setParent(None)
+    panel.resize(900, 600)
+    panel.show()
+    views.qtbot.waitUntil(lambda: panel._view._left._label(0) == f"{first}  0", timeout=8_000)
+    panel.closeRequested.emit()
