@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from typing import Any
 
@@ -44,11 +45,11 @@ def test_of_a_batch_one_sequence_is_kept_without_its_padding(family: str, row: i
         assert following.take() == []
     fed = len(prompts[row])
     assert [forward.fed for forward in left] == [fed, fed + 1, fed + 2, fed + 3]
-    subject.model.set_attn_implementation("eager")
+    # A copy: other tests find the model as it was.
+    twin = copy.deepcopy(subject.model)
+    twin.set_attn_implementation("eager")
     with torch.no_grad():
-        found = subject.model(
-            torch.tensor([rows[row].ids[: fed + 3]]), output_hidden_states=True, output_attentions=True
-        )
+        found = twin(torch.tensor([rows[row].ids[: fed + 3]]), output_hidden_states=True, output_attentions=True)
     for place, expected in enumerate(found.hidden_states[:-1]):
         kept = torch.cat([forward.stream[place] for forward in left if forward.stream])
         torch.testing.assert_close(kept, expected[0], atol=1e-4, rtol=1e-3)
