@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 LENS, ATTENTION, NORMS = "logit_lens", "attention", "residual_norms"
 # Of the time of a generation, what goes into reading words and what into pictures; and what is granted at its
 # beginning, in seconds. To a model that is quick its hooks cost more than all of that: it has less left for words.
-_READING, _READING_OF_QUICK, _SHOWING, _CREDIT = 0.04, 0.015, 0.015, 0.003
+_READING, _READING_OF_QUICK, _SHOWING, _CREDIT = 0.02, 0.015, 0.015, 0.003
 _QUICK = 0.01  # seconds a token
 _PAUSE = 0.048  # seconds after which what the hooks kept is taken in
 _LARGEST = 1 << 27  # bytes of attention of a block that are kept while a run goes on
