@@ -10,7 +10,7 @@ import textwrap
 import threading
 import traceback
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from core_hooks.hooks.error_chain import shorten
 from core_hooks.hooks.errors import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 NAMESPACE = "controller"  # `__name__` of the text
 _ASKS = "A controller can't wait for somebody to type: it runs in the middle of a forward."
@@ -38,13 +38,14 @@ class ControllerCodeError(Exception):
 class WrittenFunction:
     """A function of the text: where it is to act ("" for the controller's own site).
 
-    `line` is that of its only ``return``, else the one it begins on.
+    `line` is the one it begins on, `result_line` that of its only ``return``, else the same.
     """
 
     function: Callable[..., Any]
     pattern: str = ""
     acts_on_input: bool = False
     line: int = 0
+    result_line: int = 0
 
 
 def run_text(text: str, filename: str) -> tuple[WrittenFunction, ...]:
@@ -66,10 +67,9 @@ def run_text(text: str, filename: str) -> tuple[WrittenFunction, ...]:
     except (ValueError, RecursionError, MemoryError) as error:
         raise ControllerCodeError(f"Python can't read this text: {error or type(error).__name__}.") from error
     sited: list[WrittenFunction] = []
-    results = _result_lines(tree)
-    namespace = _namespace(sited, filename, results)
+    namespace = _namespace(sited, filename)
     try:
-        own = _evaluate(tree, namespace, filename, results)
+        own = _evaluate(tree, namespace, filename)
     except ControllerCodeError as error:
         shorten(error)
         error.line = error.line or line_in(error, filename)
@@ -86,12 +86,12 @@ def run_text(text: str, filename: str) -> tuple[WrittenFunction, ...]:
         raise ending_refused(error, line) from error
     if own is None and not sited:
         raise ControllerCodeError("Write `lambda x: ...` or a function named `control(x, ctx)`.")
-    return (*sited, own) if own is not None else tuple(sited)
+    results = _result_lines(tree)
+    written = (*sited, own) if own is not None else tuple(sited)
+    return tuple(replace(one, result_line=results.get(one.line, one.line)) for one in written)
 
 
-def _evaluate(
-    tree: ast.Module, namespace: dict[str, Any], filename: str, results: Mapping[int, int]
-) -> WrittenFunction | None:
+def _evaluate(tree: ast.Module, namespace: dict[str, Any], filename: str) -> WrittenFunction | None:
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr) and isinstance(last.value, ast.Lambda):
         exec(compile(ast.Module(tree.body[:-1], []), filename, "exec"), namespace)
@@ -104,10 +104,10 @@ def _evaluate(
     function = ingoing if callable(ingoing) else output
     if not callable(function):
         return None
-    return WrittenFunction(function, acts_on_input=callable(ingoing), line=_line_of(function, filename, results))
+    return WrittenFunction(function, acts_on_input=callable(ingoing), line=_line_of(function, filename))
 
 
-def _namespace(sited: list[WrittenFunction], filename: str, results: Mapping[int, int]) -> dict[str, Any]:
+def _namespace(sited: list[WrittenFunction], filename: str) -> dict[str, Any]:
     def site(pattern: str, where: str = "output") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Let the function below act on another module: a dotted name or a glob, its "output" or its "input"."""
         if not isinstance(pattern, str) or not pattern:
@@ -118,7 +118,7 @@ def _namespace(sited: list[WrittenFunction], filename: str, results: Mapping[int
         def place(function: Callable[..., Any]) -> Callable[..., Any]:
             if not callable(function):
                 raise ControllerCodeError("`@site` stands above a function.")
-            sited.append(WrittenFunction(function, pattern, where == "input", _line_of(function, filename, results)))
+            sited.append(WrittenFunction(function, pattern, where == "input", _line_of(function, filename)))
             return function
 
         return place
@@ -152,11 +152,9 @@ def _own_builtins() -> ModuleType:
     return own
 
 
-def _line_of(function: object, filename: str, results: Mapping[int, int]) -> int:
+def _line_of(function: object, filename: str) -> int:
     code = getattr(function, "__code__", None)
-    if code is None or code.co_filename != filename:
-        return 0
-    return results.get(code.co_firstlineno, code.co_firstlineno)
+    return code.co_firstlineno if code is not None and code.co_filename == filename else 0
 
 
 def _result_lines(tree: ast.Module) -> dict[int, int]:

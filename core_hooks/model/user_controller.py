@@ -222,7 +222,7 @@ class UserController:
             _surroundings=around,
         )
         takes = self._takes_context[id(written)]
-        return PlacedFunction(site, written.acts_on_input, context, written.function, takes, written.line)
+        return PlacedFunction(site, written.acts_on_input, context, written.function, takes, written.result_line)
 
 
 def placed_hook(
