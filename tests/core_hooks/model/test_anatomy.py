@@ -275,9 +275,11 @@ def test_a_verification_leaves_no_hook_behind_even_when_the_model_fails() -> Non
 
 
 def test_an_anatomy_is_found_without_weights_and_without_running() -> None:
+    # Made first: it is shared, and would be without weights for every test after this one.
+    model = tiny_model("llama")
     with torch.device("meta"):
-        meta = type(tiny_model("llama"))(tiny_model("llama").config)
-    assert discover(meta) == discover(tiny_model("llama"))
+        meta = type(model)(model.config)
+    assert discover(meta) == discover(model)
 
 
 def test_every_path_is_a_module_of_the_tree() -> None:
