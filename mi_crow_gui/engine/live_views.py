@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 
 LENS, ATTENTION, NORMS = "logit_lens", "attention", "residual_norms"
 # Of the time of a generation, what goes into reading words and what into pictures; and what is granted at its
-# beginning, in seconds. To a model that is quick its hooks cost more than all of that: it has less left for words.
-_READING, _READING_OF_QUICK, _SHOWING, _CREDIT = 0.02, 0.015, 0.015, 0.003
+# beginning, in seconds. To a model that is quick its hooks cost more than all of that: it has less left for both.
+_READING, _SHOWING, _CREDIT = 0.02, 0.015, 0.003
+_OF_QUICK = 0.5  # of either share
 _QUICK = 0.01  # seconds a token
 _PAUSE = 0.048  # seconds after which what the hooks kept is taken in
 _LARGEST = 1 << 27  # bytes of attention of a block that are kept while a run goes on
@@ -226,12 +227,12 @@ class LiveViews:
 
     def _granted(self, share: float) -> float:
         """Seconds that may have been spent by now."""
-        return _CREDIT + share * (time.perf_counter() - self._began)
+        elapsed = time.perf_counter() - self._began
+        return _CREDIT + share * elapsed * (_OF_QUICK if elapsed < _QUICK * self._forwards else 1)
 
     def _read(self) -> None:
         for piece in self._pieces.values():
-            quick = time.perf_counter() - self._began < _QUICK * self._forwards
-            left = self._granted(_READING_OF_QUICK if quick else _READING) - self._read_for
+            left = self._granted(_READING) - self._read_for
             if isinstance(piece, LiveLens) and piece.waiting and left > 0:
                 began = time.perf_counter()
                 piece.read(self._amount)
