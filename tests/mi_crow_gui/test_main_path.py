@@ -104,13 +104,27 @@ def test_a_glob_in_the_filter_attaches_all_matches_with_one_click(driver: Driver
     assert [state.fired for state in outcome.hooks] == [1, 1, 1, 1]
 
 
-def test_values_arrive_in_the_plots_while_it_generates(driver: Driver, qtbot: QtBot) -> None:
+def test_values_arrive_in_the_plots_while_it_generates(driver: Driver, qtbot: QtBot, tmp_path: Path) -> None:
     driver.open_demo()
     driver.prompt(repeated_prompt())
+    arrived = tmp_path / "arrived"
+    # The generation goes on only when the window has shown something of it, however quick either is.
+    waits = (
+        "import pathlib, time\ndef control(x, ctx):\n"
+        f"    while ctx.step > 2 and not pathlib.Path({str(arrived)!r}).exists():\n"
+        "        time.sleep(0.01)\n"
+        "    return x"
+    )
+    driver.write_controller("transformer.h.3", waits)
     driver.tick(SITE)
     driver.find(QSpinBox, "maxNewTokens").setValue(20)
     seen: list[int] = []
-    driver.window.service.framesArrived.connect(lambda updates: seen.extend(u.frame.step for u in updates.values()))
+
+    def see(updates: Any) -> None:
+        seen.extend(update.frame.step for update in updates.values())
+        arrived.touch()
+
+    driver.window.service.framesArrived.connect(see)
     outcome = driver.run("generate")
     assert driver.find(QTabWidget, "plotBoard").isVisible()
     panels = [widget for widget in driver.window.findChildren(QWidget) if widget.property("plotKind")]
