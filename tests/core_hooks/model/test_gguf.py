@@ -232,5 +232,4 @@ def test_a_damaged_header_is_refused_quickly_and_in_words(copy: Path) -> None:
             continue
         refused += 1
     assert refused > 20
-    # The bound only tells two hundred looks at a header from one that believes a damaged count.
-    assert time.process_time() - start < 30
+    assert time.process_time() - start < 5

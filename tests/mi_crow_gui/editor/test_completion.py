@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QPlainTextEdit
 from mi_crow_gui.engine.completion import CompletionRequest, complete
 from mi_crow_gui.engine.completion_process import CompletionProcess
 from mi_crow_gui.panels.code_editor import CodeEditor
+from tests.mi_crow_gui.stopwatch import within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +145,7 @@ def test_in_the_window_the_newest_question_wins_and_typing_goes_on(driver: Drive
     assert not edit.completion.shown
 
 
-def test_closing_while_names_are_looked_for_leaves_no_process(driver: Driver, qtbot: QtBot) -> None:
+def test_closing_while_names_are_looked_for_ends_at_once_and_leaves_no_process(driver: Driver, qtbot: QtBot) -> None:
     import psutil
 
     driver.open_demo()
@@ -160,7 +161,8 @@ def test_closing_while_names_are_looked_for_leaves_no_process(driver: Driver, qt
         return [child for child in ours.children() if "completion_server" in " ".join(child.cmdline())]
 
     qtbot.waitUntil(lambda: len(servers()) == 1)
-    driver.window.close()
+    with within(2):
+        driver.window.close()
     assert servers() == []
 
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QListWidget, Q
 
 from mi_crow_gui.document.controller_presets import HEAD, Scope, preset_text
 from mi_crow_gui.document.formatting import count, number
+from tests.mi_crow_gui.stopwatch import within
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -159,11 +160,11 @@ def test_a_preview_of_control_input_wants_what_goes_in_and_then_shows_it(editing
     assert "what the module gives out" in editing.button.toolTip()
 
 
-def test_stop_ends_a_preview_that_loops(editing: Editing) -> None:
+def test_stop_ends_a_preview_that_loops_within_two_seconds(editing: Editing) -> None:
     editing.edit.setPlainText("def control(x, ctx):\n    while True:\n        pass\n    return x")
     editing.button.click()
     assert editing.service.state == "running"
-    with editing.qtbot.waitSignal(editing.service.taskEnded, timeout=20_000) as blocker:
+    with within(2), editing.qtbot.waitSignal(editing.service.taskEnded) as blocker:
         editing.driver.act("stop")
     assert blocker.args[0].content.cancelled
     assert editing.driver.run().stopped == "done"

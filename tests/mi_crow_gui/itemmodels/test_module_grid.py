@@ -93,7 +93,7 @@ def test_a_model_without_blocks_has_no_grid() -> None:
 def test_a_hundred_thousand_modules_are_laid_out_in_a_moment() -> None:
     paths = ["", "h"] + [f"h.{i}{part}" for i in range(10_000) for part in ("", *(f".p{n}" for n in range(9)))]
     tree = tree_of(paths)
-    start = time.perf_counter()
+    # Of computing: how busy the machine is does not count.
+    start = time.thread_time()
     assert len(module_grid(tree).rows) == 10_000
-    # The bound only tells a layout from a crawl; the benchmark of opening prints the time.
-    assert time.perf_counter() - start < 30
+    assert time.thread_time() - start < 2

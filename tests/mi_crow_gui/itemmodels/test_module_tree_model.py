@@ -171,10 +171,10 @@ def test_a_hundred_thousand_modules_are_filtered_within_a_few_frames(qapp):
     assert model.module_count > 99_000
     took = []
     for text in ("u", "up", "layers.*.experts", "experts.17"):
-        start = time.perf_counter()
+        start = time.thread_time()
         model.set_filter(text)
         everything_top = model.rowCount(model.index_of_site("layers"))
-        took.append(time.perf_counter() - start)
+        took.append(time.thread_time() - start)
         assert everything_top > 0
-    # About 20 ms each on an idle machine; the bound only tells a filter from a crawl.
-    assert max(took) < 10
+    # About 20 ms each of computing; the bound only tells a filter from a crawl.
+    assert max(took) < 1.0

@@ -142,8 +142,7 @@ def test_a_hundred_gigabytes_open_and_browse_unread(offline: Offlines, qtbot: Qt
         assert capture.read("h.0", 4096 * shards - 3, 4096 * shards).shape == (3, 8192)
         assert capture.text(4 * shards - 1) == "the last of its shard"
     alone = time.perf_counter() - began
-    # What is printed is the measure; the bound only tells this from reading them.
-    assert alone < 20
+    assert alone < 1
     began = time.perf_counter()
     offline.open(folder)
     shown = time.perf_counter() - began
@@ -152,8 +151,8 @@ def test_a_hundred_gigabytes_open_and_browse_unread(offline: Offlines, qtbot: Qt
     print(
         f"\n{size / 1e9:.0f} GB: opened and read in {alone * 1e3:.0f} ms, a text in the window in {shown * 1e3:.0f} ms"
     )
-    # The window also makes its panels the first time.
-    assert shown < 40
+    # The window also makes its panels the first time; a busy machine is given room.
+    assert shown < 10
 
 
 def write_sparse_capture(folder: Path, shards: int, rows: int, channels: int) -> None:

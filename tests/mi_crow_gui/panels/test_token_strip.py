@@ -134,12 +134,12 @@ def test_the_strip_is_at_most_three_rows_high_then_scrolls(strip):
 
 
 def test_two_thousand_tokens_are_laid_out_and_painted_at_once(strip):
-    start = time.perf_counter()
+    start = time.thread_time()
     strip.set_tokens([f"word{n}" for n in range(2000)])
     strip.set_measure("loss", [float(n % 10) for n in range(2000)])
     strip.grab()
-    # About 20 ms on an idle machine; the bound only tells it from a crawl.
-    assert time.perf_counter() - start < 20
+    # About 20 ms of computing.
+    assert time.thread_time() - start < 0.5
 
 
 def test_a_measure_without_a_single_number_has_no_range(strip):
