@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
 )
 
 from mi_crow_gui.panels.look import GRID
-from mi_crow_gui.window.actions import plain_text, shortcut_text
+from mi_crow_gui.window.action_building import shortcut_text
+from mi_crow_gui.window.actions import plain_text
 from mi_crow_gui.window.command_search import search
 from mi_crow_gui.window.icons import icon
 

@@ -23,8 +23,8 @@ from mi_crow_gui.panels.hooks_panel import HooksPanel
 from mi_crow_gui.panels.inspector_panel import InspectorPanel
 from mi_crow_gui.panels.start_page import StartPage
 from mi_crow_gui.panels.status_bar import StatusBar
-from mi_crow_gui.window import bottom_tabs, placement
-from mi_crow_gui.window.actions import ACTIONS, TOOLBAR, build_actions, tool_tip
+from mi_crow_gui.window import action_building, bottom_tabs, placement
+from mi_crow_gui.window.actions import ACTIONS, TOOLBAR
 from mi_crow_gui.window.banner import Banner
 from mi_crow_gui.window.bottom_tabs import BottomTabs
 from mi_crow_gui.window.dialog_window import DialogWindow
@@ -94,7 +94,7 @@ class MainWindow(DialogWindow):
         self.banner = Banner()
 
         self._more_specs: list[ActionSpec] = []
-        self._actions = build_actions(self)
+        self._actions = action_building.build_actions(self)
         self.addActions(list(self._actions.values()))
         self._build_bars()
         self._build_centre()
@@ -217,7 +217,7 @@ class MainWindow(DialogWindow):
     def refuse_action(self, name: str, reason: str) -> None:
         """Let an action's tooltip say why it can't be had; "" lets it say again what it does."""
         spec = next(spec for spec in self.action_specs() if spec.name == name)
-        self._actions[name].setToolTip(reason or tool_tip(spec))
+        self._actions[name].setToolTip(reason or action_building.tool_tip(spec))
 
     def actions_by_name(self) -> dict[str, QAction]:
         """Every action of the table."""
@@ -234,7 +234,7 @@ class MainWindow(DialogWindow):
         """
         if not specs:
             return []
-        made = build_actions(self, specs)
+        made = action_building.build_actions(self, specs)
         self._actions.update(made)
         self.addActions(list(made.values()))
         self._more_specs += specs

@@ -7,7 +7,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QKeySequence
 
 from mi_crow_gui.window import icons
-from mi_crow_gui.window.actions import ACTIONS, MENUS, TOOLBAR, build_actions, plain_text, specs, tool_tip
+from mi_crow_gui.window.action_building import build_actions, tool_tip
+from mi_crow_gui.window.actions import ACTIONS, MENUS, TOOLBAR, plain_text, specs
 from mi_crow_gui.window.command_search import search
 
 # The interface that scripts and tests rely on.
