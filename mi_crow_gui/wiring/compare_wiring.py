@@ -130,6 +130,7 @@ class CompareWiring(QObject):
         panel, shown = self._board.panel(plot_id), self._shown.get(plot_id)
         if isinstance(panel, CompareRunsPanel) and shown is not None and drawing.content is shown[0]:
             panel.show_drawing(drawing)
+            self._compute()
 
     # ---- asking and showing ------------------------------------------------------------------------------------
 
@@ -144,8 +145,14 @@ class CompareWiring(QObject):
                 self._shown[panel.plot_id] = shown
                 prepare = self._kinds[panel.kind].prepare
                 self._parts.drawings.ask(DrawingWish(panel.plot_id, self._pair, panel.settings(), prepare))
-        if self._result is None and self._asked is None and self._parts.service.ask(self._task):
-            self._asked = self._task
+            elif panel.drawing is not None and panel.drawing.content is self._pair:
+                self._compute()
+
+    def _compute(self) -> None:
+        """Ask for the numbers, now that the alignment has been seen: it tells what would be compared with what."""
+        wanted = self._task if self._result is None and self._asked is None else None
+        if wanted is not None and self._parts.service.ask(wanted):
+            self._asked = wanted
 
     def _all(self) -> list[CompareRunsPanel]:
         return [panel for panel in self._board.panels() if isinstance(panel, CompareRunsPanel)]
