@@ -33,8 +33,9 @@ class ActionSpec:
         Portable key sequences; menus show the first.
     group
         Name of the group of which only one is checked at a time.
-    enabled
-        Whether it can be used while nothing is open; the wiring switches the others on when they can.
+    needs
+        What must be there before it can be used, as "needs ..." goes on; the wiring switches it on when it is. "" for
+        what can be used at once.
     words
         Further words under which the command palette finds it.
     """
@@ -48,9 +49,11 @@ class ActionSpec:
     shortcuts: tuple[str, ...] = ()
     checkable: bool = False
     group: str = ""
-    enabled: bool = True
+    needs: str = ""
     words: str = ""
 
+
+_IDLE = "an open, idle model"
 
 ACTIONS: tuple[ActionSpec, ...] = (
     # name, text, icon, menu, section, tip
@@ -80,12 +83,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "saveCapture", "Save c&apture…", "save-capture", "&File", 1, "Save the captured activations of the last run",
-        ("Ctrl+Shift+S",), enabled=False, words="activations tensors write safetensors",
+        ("Ctrl+Shift+S",), needs="activations that a run captured", words="activations tensors write safetensors",
     ),
     ActionSpec(
         "captureCorpus", "Capture a corp&us…", "capture-corpus", "&File", 1,
-        "Run a file of texts through the model and keep what layers give on disk", ("Ctrl+Shift+K",), enabled=False,
-        words="dataset texts activations job batch jsonl csv parquet store save estimate resume",
+        "Run a file of texts through the model and keep what layers give on disk", ("Ctrl+Shift+K",),
+        needs="an open model", words="dataset texts activations job batch jsonl csv parquet store save estimate resume",
     ),
     ActionSpec(
         "captureFromStore", "Capture from a s&tore…", "captures", "&File", 1,
@@ -93,18 +96,20 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "exportPlot", "E&xport plot…", "export-plot", "&File", 1, "Save the current plot as a picture or its numbers",
-        ("Ctrl+Shift+E",), enabled=False, words="image png svg csv save",
+        ("Ctrl+Shift+E",), needs="a plot that shows something", words="image png svg csv save",
     ),
     ActionSpec(
         "exportCapture", "Ex&port the open capture…", "save-capture", "&File", 1,
-        "Write the open capture, or a part of it, to one file for other programs", enabled=False,
+        "Write the open capture, or a part of it, to one file for other programs", needs="an open capture",
         words="safetensors npz csv parquet numpy pandas activations",
     ),
     ActionSpec("quit", "&Quit", "quit", "&File", 2, "Close the window", ("Ctrl+Q",), words="exit leave"),
-    ActionSpec("undo", "&Undo", "undo", "&Edit", 0, "Take the last change back", ("Ctrl+Z",), enabled=False),
+    ActionSpec(
+        "undo", "&Undo", "undo", "&Edit", 0, "Take the last change back", ("Ctrl+Z",), needs="a change to take back",
+    ),
     ActionSpec(
         "redo", "&Redo", "redo", "&Edit", 0, "Make the last undone change again", ("Ctrl+Shift+Z", "Ctrl+Y"),
-        enabled=False,
+        needs="a change that was undone",
     ),
     ActionSpec(
         "copyAsPython", "Copy as &Python", "copy-as-python", "&Edit", 1,
@@ -123,27 +128,29 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ("Ctrl+Shift+P",), words="search actions",
     ),
     ActionSpec(
-        "run", "&Run", "run", "&Model", 0, "Run the prompt through the model once", ("Ctrl+R",), enabled=False,
+        "run", "&Run", "run", "&Model", 0, "Run the prompt through the model once", ("Ctrl+R",), needs=_IDLE,
         words="forward start",
     ),
     ActionSpec(
         "generate", "&Generate", "generate", "&Model", 0, "Let the model continue the prompt", ("Ctrl+G",),
-        enabled=False, words="sample tokens write",
+        needs=_IDLE, words="sample tokens write",
     ),
     ActionSpec(
-        "step", "Ste&p", "step", "&Model", 0, "Generate one more token", ("F10",), enabled=False, words="next token",
+        "step", "Ste&p", "step", "&Model", 0, "Generate one more token", ("F10",), needs=_IDLE, words="next token",
     ),
     ActionSpec(
         "nextPrompt", "Next prompt of the &batch", "next-prompt", "&Model", 0,
-        "Let every plot be about the next prompt", ("Ctrl+Alt+Down",), enabled=False, words="batch row select",
+        "Let every plot be about the next prompt", ("Ctrl+Alt+Down",), needs="a batch of prompts",
+        words="batch row select",
     ),
     ActionSpec(
         "previousPrompt", "Previous pr&ompt of the batch", "previous-prompt", "&Model", 0,
-        "Let every plot be about the prompt before", ("Ctrl+Alt+Up",), enabled=False, words="batch row select",
+        "Let every plot be about the prompt before", ("Ctrl+Alt+Up",), needs="a batch of prompts",
+        words="batch row select",
     ),
     ActionSpec(
-        "stop", "&Stop", "stop", "&Model", 0, "Stop what is running or loading", ("Esc",), enabled=False,
-        words="cancel interrupt abort",
+        "stop", "&Stop", "stop", "&Model", 0, "Stop what is running or loading", ("Esc",),
+        needs="something that goes on", words="cancel interrupt abort",
     ),
     ActionSpec(
         "attachDetector", "Attach &detector", "attach-detector", "&Model", 1, "Capture the selected modules",
@@ -164,33 +171,33 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "mapHeads", "&Map the heads", "map-heads", "&Model", 2,
-        "Score every attention head: induction, previous, duplicate and first token", enabled=False,
+        "Score every attention head: induction, previous, duplicate and first token", needs=_IDLE,
         words="attention induction circuit analyse",
     ),
     ActionSpec(
         "ablate", "&Ablation: take parts out", "ablate", "&Model/&Experiments", 2,
-        "Take every head, MLP or block out in turn and see what the model loses", ("Ctrl+Alt+1",), enabled=False,
+        "Take every head, MLP or block out in turn and see what the model loses", ("Ctrl+Alt+1",), needs=_IDLE,
         words="experiment zero mean resample knock out heads mlp block loss importance sweep",
     ),
     ActionSpec(
         "zeroHeads", "&Zero the heads of the map…", "zero-heads", "&Model/&Experiments", 2,
-        "Replace the strongest heads of the head map by zeros, and see the loss", ("Ctrl+Alt+0",), enabled=False,
+        "Replace the strongest heads of the head map by zeros, and see the loss", ("Ctrl+Alt+0",), needs=_IDLE,
         words="ablate knock out induction attention circuit",
     ),
     ActionSpec(
         "patchPrompts", "&Patching: one prompt into another", "patch", "&Model/&Experiments", 2,
         "Put what the model held while reading one prompt into its run of another, place by place", ("Ctrl+Alt+2",),
-        enabled=False, words="experiment activation causal tracing clean corrupted residual heads attention mlp",
+        needs=_IDLE, words="experiment activation causal tracing clean corrupted residual heads attention mlp",
     ),
     ActionSpec(
         "directEffect", "&Direct effect on a word", "direct-effect", "&Model/&Experiments", 2,
         "Split the logit of the next word into what each head and MLP writes toward it", ("Ctrl+Alt+3",),
-        enabled=False, words="experiment logit attribution decompose contribution heads mlp",
+        needs=_IDLE, words="experiment logit attribution decompose contribution heads mlp",
     ),
     ActionSpec(
         "steer", "&Steering vector from prompts", "steer", "&Model/&Experiments", 2,
         "Make a vector from pairs of prompts, see what adding it does, and steer with it", ("Ctrl+Alt+4",),
-        enabled=False, words="experiment activation addition contrast direction concept control",
+        needs=_IDLE, words="experiment activation addition contrast direction concept control",
     ),
     ActionSpec(
         "checkClean", "C&heck that the model is clean", "check-clean", "&Model", 2,
@@ -198,12 +205,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "nameParts", "&Name the parts…", "name-parts", "&Model", 2,
-        "Say which modules are blocks, attention, MLP, final norm and unembedding", enabled=False,
+        "Say which modules are blocks, attention, MLP, final norm and unembedding", needs=_IDLE,
         words="anatomy heads lens correct architecture",
     ),
     ActionSpec(
         "verifyWeights", "&Verify the weights", "verify-weights", "&Model", 2,
-        "Read the files of the open model and look for damage", enabled=False, words="checksum sha256 nan damaged file",
+        "Read the files of the open model and look for damage", needs=_IDLE, words="checksum sha256 nan damaged file",
     ),
     ActionSpec(
         "clearWeightCache", "Remove unpac&ked GGUF weights", "clear-cache", "&Model", 2,
@@ -211,25 +218,25 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "pinA", "Pin as &A", "pin-a", "&Model/R&uns", 3, "Keep the run selected in the history as A",
-        ("Ctrl+Alt+A",), enabled=False, words="keep history compare",
+        ("Ctrl+Alt+A",), needs="a run in the history", words="keep history compare",
     ),
     ActionSpec(
         "pinB", "Pin as &B", "pin-b", "&Model/R&uns", 3, "Keep the run selected in the history as B",
-        ("Ctrl+Alt+B",), enabled=False, words="keep history compare",
+        ("Ctrl+Alt+B",), needs="a run in the history", words="keep history compare",
     ),
     ActionSpec(
         "unpinRuns", "&Unpin A and B", "unpin", "&Model/R&uns", 3, "Let go of both pinned runs; the history keeps them",
-        enabled=False, words="release history",
+        needs="a pinned run", words="release history",
     ),
     ActionSpec(
         "comparePrompts", "Compare two &prompts…", "compare-prompts", "&Model/R&uns", 3,
-        "Run two prompts and compare them token by token", ("Ctrl+Alt+R",), enabled=False,
+        "Run two prompts and compare them token by token", ("Ctrl+Alt+R",), needs=_IDLE,
         words="difference runs a b kl divergence contrast",
     ),
     ActionSpec(
         "compareRuns", "&Compare runs A and B", "compare-runs", "&Model/R&uns", 3,
-        "Compare the pinned runs, or the two newest, token by token", ("Ctrl+Shift+R",), enabled=False,
-        words="difference prompts kl divergence history",
+        "Compare the pinned runs, or the two newest, token by token", ("Ctrl+Shift+R",),
+        needs="two runs in the history", words="difference prompts kl divergence history",
     ),
     ActionSpec(
         "layoutInspect", "&Inspect", "layout-inspect", "&View/&Layout", 0, "Tree and hooks left, inspector right",

@@ -30,25 +30,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from PySide6.QtCore import QModelIndex, QPersistentModelIndex
-    from PySide6.QtGui import QAction, QPainter
+    from PySide6.QtGui import QPainter
 
+    from mi_crow_gui.window.action_building import ExplainedAction
     from mi_crow_gui.window.actions import ActionSpec
 
 _WIDTH = 72 * GRID
 _SHOWN_ROWS = 12
 _ROW_HEIGHT = 3 * GRID + 4
 _REMEMBERED = 8
-_KEYS_ROLE = Qt.ItemDataRole.UserRole + 1
+_ASIDE_ROLE = Qt.ItemDataRole.UserRole + 1
 _LIST_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class CommandPalette(QDialog):
-    """Offers every action that can be found by the typed words; disabled ones are shown and can't be chosen."""
+    """Offers every action that can be found by the typed words; disabled ones say what they need."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
-        self._actions: Mapping[str, QAction] = {}
+        self._actions: Mapping[str, ExplainedAction] = {}
         self._specs: Sequence[ActionSpec] = ()
         self.recent: list[str] = []
         self.setObjectName("commandPaletteDialog")
@@ -85,7 +86,7 @@ class CommandPalette(QDialog):
         column.addWidget(self._list, 1)
         column.addWidget(self._nothing)
 
-    def offer(self, actions: Mapping[str, QAction], specs: Sequence[ActionSpec]) -> None:
+    def offer(self, actions: Mapping[str, ExplainedAction], specs: Sequence[ActionSpec]) -> None:
         """These actions, by name and as the table has them, are those to choose from."""
         self._actions, self._specs = actions, specs
 
@@ -142,13 +143,12 @@ class CommandPalette(QDialog):
     def _item(self, spec: ActionSpec) -> QListWidgetItem:
         item = QListWidgetItem(icon(spec.icon), self._words(spec))
         item.setData(Qt.ItemDataRole.UserRole, spec.name)
-        item.setData(_KEYS_ROLE, shortcut_text(spec))
-        item.setToolTip(spec.tip)
-        item.setData(
-            Qt.ItemDataRole.AccessibleTextRole,
-            ", ".join(part for part in (self._words(spec), shortcut_text(spec)) if part),
-        )
-        if not self._actions[spec.name].isEnabled():
+        hindrance = self._actions[spec.name].hindrance
+        aside = hindrance or shortcut_text(spec)
+        item.setData(_ASIDE_ROLE, aside)
+        item.setToolTip(self._actions[spec.name].toolTip())
+        item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(part for part in (self._words(spec), aside) if part))
+        if hindrance:
             item.setFlags(Qt.ItemFlag.NoItemFlags)
         return item
 
@@ -162,7 +162,7 @@ class CommandPalette(QDialog):
 
 
 class _CommandDelegate(QStyledItemDelegate):
-    """Words left, shortcut right."""
+    """Words left, and right the shortcut, or what the action needs as far as there is room for it."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(super().sizeHint(option, index).width(), _ROW_HEIGHT)
@@ -171,8 +171,8 @@ class _CommandDelegate(QStyledItemDelegate):
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         super().paint(painter, option, index)
-        keys = index.data(_KEYS_ROLE)
-        if not keys:
+        aside = index.data(_ASIDE_ROLE)
+        if not aside:
             return
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         enabled = bool(option.state & QStyle.StateFlag.State_Enabled)
@@ -180,6 +180,8 @@ class _CommandDelegate(QStyledItemDelegate):
         role = QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.PlaceholderText
         painter.save()
         painter.setPen(option.palette.color(group, role))
-        box = option.rect.adjusted(0, 0, -GRID, 0)
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), keys)
+        words = option.fontMetrics.horizontalAdvance(index.data(Qt.ItemDataRole.DisplayRole))
+        box = option.rect.adjusted(words + option.decorationSize.width() + 3 * GRID, 0, -GRID, 0)
+        shown = option.fontMetrics.elidedText(aside, Qt.TextElideMode.ElideRight, box.width())
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), shown)
         painter.restore()

@@ -12,9 +12,8 @@ from mi_crow_gui.window import file_choosers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from PySide6.QtGui import QAction
-
     from core_hooks.model.reference import ModelReference
+    from mi_crow_gui.window.action_building import ExplainedAction
     from mi_crow_gui.window.actions import ActionSpec
     from mi_crow_gui.window.capture_corpus_dialog import CaptureCorpusDialog
     from mi_crow_gui.window.open_model_dialog import OpenModelDialog
@@ -99,7 +98,7 @@ class DialogWindow(QMainWindow):
         palette.open_over(self)
         return palette
 
-    def actions_by_name(self) -> dict[str, QAction]:
+    def actions_by_name(self) -> dict[str, ExplainedAction]:
         """Every action that the command palette offers."""
         return {}
 

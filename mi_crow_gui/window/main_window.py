@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
 
+    from mi_crow_gui.window.action_building import ExplainedAction
     from mi_crow_gui.window.actions import ActionSpec
 
 TITLE = "Mi-Crow inspector"
@@ -210,16 +211,11 @@ class MainWindow(DialogWindow):
 
     # ---- what others ask for -----------------------------------------------------------------------------------
 
-    def action(self, name: str) -> QAction:
+    def action(self, name: str) -> ExplainedAction:
         """The action of that objectName; KeyError if the table has none."""
         return self._actions[name]
 
-    def refuse_action(self, name: str, reason: str) -> None:
-        """Let an action's tooltip say why it can't be had; "" lets it say again what it does."""
-        spec = next(spec for spec in self.action_specs() if spec.name == name)
-        self._actions[name].setToolTip(reason or action_building.tool_tip(spec))
-
-    def actions_by_name(self) -> dict[str, QAction]:
+    def actions_by_name(self) -> dict[str, ExplainedAction]:
         """Every action of the table."""
         return dict(self._actions)
 
@@ -227,7 +223,7 @@ class MainWindow(DialogWindow):
         """The table of actions, and those that were added."""
         return (*ACTIONS, *self._more_specs)
 
-    def add_actions(self, specs: Sequence[ActionSpec], after: str, button: str = "") -> list[QAction]:
+    def add_actions(self, specs: Sequence[ActionSpec], after: str, button: str = "") -> list[ExplainedAction]:
         """Add further actions of one submenu to the menu bar, behind another action, and to the palette.
 
         With `button`, the object name of a drop-down of the tool bar, to that too.

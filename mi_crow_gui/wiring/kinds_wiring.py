@@ -45,7 +45,7 @@ class KindsWiring(QObject):
             specs += [
                 ActionSpec(
                     f"unavailable_{role}_{one.name}", f"{one.name} (unavailable)", f"attach-{role}", _MENU[role], 1,
-                    f"This plugin could not be loaded: {one.reason}", enabled=False,
+                    f"This plugin could not be loaded: {one.reason}", needs="its plugin",
                 )
                 for one in kinds.unavailable
                 if one.role == role

@@ -208,7 +208,7 @@ class ModelWiring(QObject):
         refusal = opened.no_generation if opened is not None else ""
         self._window.action("run").setEnabled(self._service.takes_runs)
         for name in ("generate", "step"):
-            self._window.refuse_action(name, refusal)
+            self._window.action(name).refuse(refusal)
             self._window.action(name).setEnabled(self._service.takes_runs and not refusal)
         self._window.action("checkClean").setEnabled(ready)
         self._window.action("stop").setEnabled(busy)

@@ -52,12 +52,34 @@ def test_tooltips_say_what_the_action_does_and_show_its_shortcut(qapp: object) -
     for name, action in build_actions(parent).items():
         spec = specs()[name]
         assert action.objectName() == name
-        assert action.toolTip() == tool_tip(spec)
+        assert action.toolTip().startswith(tool_tip(spec))
         assert spec.tip
         assert not spec.tip.endswith(".")
         assert all(
             keys.toString(QKeySequence.SequenceFormat.NativeText) in action.toolTip() for keys in action.shortcuts()[:1]
         )
+
+
+def test_a_disabled_action_says_what_it_needs_until_it_can_be_used(qapp: object) -> None:
+    parent = QObject()
+    action = build_actions(parent)["generate"]
+    assert not action.isEnabled()
+    assert action.hindrance == "needs an open, idle model"
+    assert action.toolTip().endswith("(Ctrl+G). Needs an open, idle model.")
+    action.refuse("ViT gives no logits.")
+    assert action.hindrance == "ViT gives no logits."
+    assert action.toolTip().endswith("(Ctrl+G). ViT gives no logits.")
+    action.refuse("")
+    action.setEnabled(True)
+    assert action.hindrance == ""
+    assert action.toolTip() == tool_tip(specs()["generate"])
+
+
+def test_an_action_that_starts_enabled_and_is_switched_off_waits_for_the_end(qapp: object) -> None:
+    parent = QObject()
+    action = build_actions(parent)["openModel"]
+    action.setEnabled(False)
+    assert action.hindrance == "needs the end of what goes on"
 
 
 def test_every_action_has_an_icon_that_draws_something(qapp: object) -> None:

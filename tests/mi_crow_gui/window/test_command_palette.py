@@ -75,6 +75,7 @@ def test_a_disabled_action_is_shown_and_can_not_be_triggered(
     window.action("generate").triggered.connect(triggered.append)
     palette._on_list_item_clicked(palette._list.item(0))
     assert triggered == []
+    assert "needs an open, idle model" in palette._list.item(0).data(Qt.ItemDataRole.AccessibleTextRole)
 
 
 def test_escape_closes_the_palette_and_stops_nothing(window: MainWindow, palette: CommandPalette, qtbot: QtBot) -> None:
