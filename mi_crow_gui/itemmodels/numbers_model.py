@@ -11,7 +11,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from mi_crow_gui.document import formatting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
@@ -38,6 +38,12 @@ class NumbersModel(QAbstractTableModel):
     def number(self, index: AnyIndex) -> int:
         """Which of the rows that were given stands at an index, -1 for none."""
         return self._order[index.row()] if index.isValid() and index.row() < len(self._order) else -1
+
+    def lines(self, indexes: Iterable[AnyIndex]) -> str:
+        """The rows of some indexes, top down, for the clipboard: tabs between values, which are written in full."""
+        numbers = [self.number(index) for index in sorted(indexes, key=lambda index: index.row())]
+        rows = [self._headers, *(self._rows[number] for number in numbers if number >= 0)]
+        return "\n".join("\t".join(map(str, row)) for row in rows)
 
     def rowCount(self, parent: AnyIndex = _NOWHERE) -> int:
         return 0 if parent.isValid() else len(self._order)

@@ -49,6 +49,10 @@ class RowTable(QTableView):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
+        self.set_widths(characters)
+
+    def set_widths(self, characters: Sequence[int]) -> None:
+        """Give the columns room for so many characters."""
         character = QFontMetrics(fixed_font()).horizontalAdvance("0")
         for column, width in enumerate(characters):
             self.setColumnWidth(column, width * character + GRID)

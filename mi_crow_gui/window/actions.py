@@ -103,6 +103,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Write the open capture, or a part of it, to one file for other programs", needs="an open capture",
         words="safetensors npz csv parquet numpy pandas activations",
     ),
+    ActionSpec(
+        "compareCaptures", "Co&mpare captures…", "compare-captures", "&File", 1,
+        "Compare the open capture, or two of the list, layer by layer with one of the same texts", ("Ctrl+Alt+C",),
+        words="cka cosine difference fine-tuned base controllers activations models",
+    ),
     ActionSpec("quit", "&Quit", "quit", "&File", 2, "Close the window", ("Ctrl+Q",), words="exit leave"),
     ActionSpec(
         "undo", "&Undo", "undo", "&Edit", 0, "Take the last change back", ("Ctrl+Z",), needs="a change to take back",
@@ -211,6 +216,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "verifyWeights", "&Verify the weights", "verify-weights", "&Model", 2,
         "Read the files of the open model and look for damage", needs=_IDLE, words="checksum sha256 nan damaged file",
+    ),
+    ActionSpec(
+        "compareWeights", "Compare &weights of two models…", "compare-weights", "&Model", 2,
+        "Compare the files of two models, such as a base and a fine-tuned one, layer by layer", ("Ctrl+Alt+W",),
+        words="difference checkpoint fine-tuned base parameters tensors norm cosine safetensors",
     ),
     ActionSpec(
         "clearWeightCache", "Remove unpac&ked GGUF weights", "clear-cache", "&Model", 2,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.window.action_building import ExplainedAction
     from mi_crow_gui.window.actions import ActionSpec
     from mi_crow_gui.window.capture_corpus_dialog import CaptureCorpusDialog
+    from mi_crow_gui.window.compare_weights_dialog import CompareWeightsDialog
     from mi_crow_gui.window.open_model_dialog import OpenModelDialog
 
 
@@ -46,6 +47,14 @@ class DialogWindow(QMainWindow):
 
         dialog = self._raised(CaptureCorpusDialog)
         assert isinstance(dialog, CaptureCorpusDialog)
+        return dialog
+
+    def show_compare_weights(self) -> CompareWeightsDialog:
+        """Show two models' weights beside the window."""
+        from mi_crow_gui.window.compare_weights_dialog import CompareWeightsDialog
+
+        dialog = self._raised(CompareWeightsDialog)
+        assert isinstance(dialog, CompareWeightsDialog)
         return dialog
 
     def ask_for_file(self, title: str, name_filter: str, taken: Callable[[str], object], start: str = "") -> QDialog:

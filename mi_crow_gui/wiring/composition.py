@@ -44,6 +44,7 @@ from mi_crow_gui.wiring.startup import FirstPaint, PlotLoading, import_numbers
 from mi_crow_gui.wiring.store_wiring import StoreWiring
 from mi_crow_gui.wiring.token_wiring import TokenWiring
 from mi_crow_gui.wiring.view_wiring import ViewWiring
+from mi_crow_gui.wiring.weight_comparison_wiring import WeightComparisonWiring
 from mi_crow_gui.wiring.weights_wiring import WeightsWiring
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Composition(QObject):
         self._hooks = HooksWiring(parts)
         self._map = MapWiring(parts)
         self._weights = WeightsWiring(parts)
+        self._weight_comparison = WeightComparisonWiring(parts)
         self._anatomy = AnatomyWiring(parts)
         self._run = RunWiring(parts)
         self._tokens = TokenWiring(parts)

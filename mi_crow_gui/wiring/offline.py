@@ -46,6 +46,7 @@ class Offline(QObject):
         self.search = CaptureSearchWiring(parts, self.browse)
         self.probe = ProbeWiring(parts, self.browse, self.search)
         self.compare = CaptureCompareWiring(parts, self.browse)
+        self.compare.channelChosen.connect(self.channels.choose)
         self.export = CaptureExportWiring(parts, self.browse)
         self.list = CaptureListWiring(parts)
         self.list.listed.connect(self._on_list_listed)

@@ -42,7 +42,9 @@ def test_everything_in_the_window_has_names(driver: Driver, qtbot: QtBot) -> Non
         assert nameless(driver.window) == []
 
 
-@pytest.mark.parametrize("action", ["openModel", "shortcuts", "guide", "about", "nameParts", "captureCorpus"])
+@pytest.mark.parametrize(
+    "action", ["openModel", "shortcuts", "guide", "about", "nameParts", "captureCorpus", "compareWeights"]
+)
 def test_everything_in_a_dialog_has_names(driver: Driver, qtbot: QtBot, action: str) -> None:
     driver.open_demo()
     driver.act(action)

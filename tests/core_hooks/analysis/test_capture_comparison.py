@@ -10,7 +10,7 @@ import pytest
 
 from core_hooks.analysis import capture_comparison as module
 from core_hooks.analysis.capture_comparison import compare_captures, pair_sites
-from core_hooks.analysis.weights_comparison import compare_weights
+from core_hooks.analysis.weights_comparison import by_layer, compare_weights
 from core_hooks.capture.folder import CapturedSite, write_capture
 from core_hooks.capture.index import CaptureError
 from core_hooks.capture.reader import open_capture
@@ -162,3 +162,60 @@ def test_weights_are_compared_tensor_by_tensor_without_loading_models(tmp_path: 
     (tmp_path / "a" / "model-1.safetensors").write_bytes(b"abc")
     with pytest.raises(CaptureError, match="not a whole safetensors file"):
         compare_weights(tmp_path / "a", tmp_path / "b")
+
+
+def write_model(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
+    from safetensors.numpy import save_file
+
+    folder.mkdir()
+    save_file({name: value.astype(np.float32) for name, value in tensors.items()}, folder / "model.safetensors")
+    return folder
+
+
+def test_tensors_of_a_layer_are_taken_together_as_one_long_vector(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    names = ["wte.weight", *(f"h.{block}.{part}" for block in (2, 10) for part in ("ln.bias", "mlp.c.weight", "z"))]
+    a = {name: rng.standard_normal((3, 4)) for name in names}
+    a["h.2.z"] = np.zeros((3, 4))  # has no cosine
+    b = {
+        name: value + (0.1 * rng.standard_normal((3, 4)) if name.startswith("h.10") else 0) for name, value in a.items()
+    }
+    b["h.2.new"] = np.ones(1)
+    layers = by_layer(compare_weights(write_model(tmp_path / "a", a), write_model(tmp_path / "b", b)))
+    assert [layer.name for layer in layers] == ["h.2", "h.10", "wte"]
+    assert [(layer.tensors, layer.changed, layer.apart) for layer in layers] == [(3, 0, 1), (3, 3, 0), (1, 0, 0)]
+    for layer in layers:
+        kept = [name for name in names if name.startswith(layer.name)]
+        x, y = (np.concatenate([m[n].astype(np.float32).astype(np.float64).ravel() for n in kept]) for m in (a, b))
+        assert layer.difference == pytest.approx(float(np.linalg.norm(y - x)), rel=1e-12, abs=1e-12)
+        assert layer.relative == pytest.approx(float(np.linalg.norm(y - x) / np.linalg.norm(x)), rel=1e-12, abs=1e-12)
+        assert layer.cosine == pytest.approx(float(x @ y / np.linalg.norm(x) / np.linalg.norm(y)), rel=1e-12)
+
+
+def test_models_that_differ_in_a_prefix_alone_are_compared_either_way(tmp_path: Path) -> None:
+    bare = {f"h.{block}.w": np.full(3, block + 1.0) for block in range(3)}
+    headed = {f"transformer.{name}": value * 2 for name, value in bare.items()} | {"lm_head.weight": np.ones(2)}
+    one, other = write_model(tmp_path / "bare", bare), write_model(tmp_path / "headed", headed)
+    found = compare_weights(one, other)
+    assert [(item.name, item.relative, item.problem) for item in found[:3]] == [(f"h.{n}.w", 1.0, "") for n in range(3)]
+    assert (found[3].name, found[3].problem) == ("lm_head.weight", "only in B")
+    back = {item.name: item for item in compare_weights(other, one)}
+    assert back["transformer.h.1.w"].relative == 0.5
+    assert back["lm_head.weight"].problem == "only in A"
+
+
+def test_of_a_folder_the_files_that_its_index_names_are_read(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    folder = write_model(tmp_path / "a", {"w": np.ones(2)})
+    save_file({"w": np.zeros(2, np.float32), "old": np.ones(2, np.float32)}, folder / "consolidated.safetensors")
+    assert [item.name for item in compare_weights(folder, folder)] == ["w"]
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    index = folder / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"w": "../a/model-1.safetensors"}}')
+    assert [item.name for item in compare_weights(folder, folder / "model-1.safetensors")] == ["w"]
+    index.write_text("{")
+    with pytest.raises(CaptureError, match="not valid JSON"):
+        compare_weights(folder, folder)
+    with pytest.raises(CaptureError, match="'nobody/nothing' is no file or folder, and no model"):
+        compare_weights(folder / "model-1.safetensors", "nobody/nothing")

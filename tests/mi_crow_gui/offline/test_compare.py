@@ -1,13 +1,11 @@
-"""Two captures of the same texts are compared from the window, layer by layer; so are the weights of two models."""
+"""Two captures of the same texts are compared from the window, layer by layer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QListView, QTableView, QWidget
-from safetensors.numpy import save_file
 
 from mi_crow_gui.itemmodels.examples_model import EXAMPLE_ROLE
 from tests.core_hooks.capture.corpora import number_texts, write_corpus_capture
@@ -55,21 +53,3 @@ def test_two_captures_of_the_list_are_compared_from_its_menu(two: Offlines, qtbo
     two.window.captures.compareRequested.emit(str(tmp_path / "halved"), str(tmp_path / "stranger"))
     qtbot.waitUntil(lambda: "can be compared" in two.message() or "not of the same texts" in two.message())
     assert two.find(QWidget, "compareNote").isVisible()
-
-
-def test_weights_of_two_folders_are_compared(two: Offlines, qtbot: QtBot, stored: Path, tmp_path: Path) -> None:
-    two.open(stored)
-    rng = np.random.default_rng(0)
-    a = {"w": rng.standard_normal((4, 5)).astype(np.float32), "b": np.ones(3, np.float32)}
-    for folder, tensors in (("ma", a), ("mb", {"w": a["w"] * 1.5, "b": a["b"]})):
-        (tmp_path / folder).mkdir()
-        save_file(tensors, tmp_path / folder / "model.safetensors")
-        two.wiring.compare.panel.set_folder(folder[1], str(tmp_path / folder))
-    box = two.find(QComboBox, "compareWhat")
-    box.setCurrentIndex(1)
-    two.find(QAbstractButton, "compareCapturesButton").click()
-    qtbot.waitUntil(lambda: len(two.wiring.compare.tensors) == 2)
-    found = {item.name: item for item in two.wiring.compare.tensors}
-    assert found["w"].relative == pytest.approx(0.5)
-    assert found["b"].difference == 0
-    assert "1 of 2 tensors differ" in two.find(QWidget, "compareNote").text()
