@@ -67,9 +67,9 @@ class DirectEffectPanel(ExperimentPanel):
         content = drawing.content
         parts = float(np.nansum(content.effects))
         return (
-            f"{self._word()}: cells {number(parts)} + embedding {number(content.embedding)} + final bias "
-            f"{number(content.bias)} = {number(content.total)}, the model's logit {number(content.logit)} "
-            f"(apart {abs(content.logit - content.total):.1e}) · {content.aside}"
+            f"{self._word()}: cells {number(parts)} + embedding {number(content.embedding)} + bias "
+            f"{number(content.bias)} = {number(content.total)}, {abs(content.logit - content.total):.1e} off "
+            f"the model's logit · {content.aside}"
         )
 
     def _word(self) -> str:

@@ -238,7 +238,11 @@ def cell_words(value: float, failed: bool) -> tuple[str, ...]:
     if failed:
         return ("✕", "failed")
     decimals = 2 if abs(value) < 9.995 else 1
-    return (f"{value:+.{decimals}f}",) if abs(value) < 999 else (number(value),)
+    if abs(value) >= 999:
+        return (number(value),)
+    words = f"{value:+.{decimals}f}"
+    # A sign before nothing but zeros says what the eye can't check.
+    return (words if float(words) else words[1:],)
 
 
 def _quoted(tokens: tuple[str, ...], most: int = 3) -> str:

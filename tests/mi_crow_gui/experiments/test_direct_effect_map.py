@@ -9,6 +9,8 @@ import pytest
 import torch
 from PySide6.QtWidgets import QPushButton, QTreeView
 
+from mi_crow_gui.panels.plots.experiment_panel import cell_words
+
 if TYPE_CHECKING:
     from tests.mi_crow_gui.experiments.conftest import Lab, PlainModel
 
@@ -82,3 +84,8 @@ def test_a_cell_selects_its_module(lab: Lab) -> None:
     panel._view.clicked.emit((2, content.columns.index("MLP")))
     tree = lab.driver.find(QTreeView, "moduleTree")
     assert tree.currentIndex() == tree.model().index_of_site("transformer.h.2.mlp")
+
+
+def test_a_cell_that_rounds_to_zero_has_no_sign() -> None:
+    words = [cell_words(value, False)[0] for value in (-0.001, 0.004, -0.5, 12.34)]
+    assert words == ["0.00", "0.00", "-0.50", "+12.3"]
