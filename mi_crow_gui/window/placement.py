@@ -20,10 +20,10 @@ def place(window: QWidget) -> None:
     """Give the window its planned size, or what the screen has of it, in the middle of the first screen."""
     screen = QGuiApplication.primaryScreen().availableGeometry()
     # The frame around it is not known before the window is shown; without room for it the status bar is off screen.
-    title = window.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
-    size = PLANNED.boundedTo(screen.size() - QSize(0, title))
+    title = QSize(0, window.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight))
+    size = PLANNED.boundedTo(screen.size() - title)
     window.resize(size)
-    window.move(screen.center() - QRect(QPoint(0, 0), size).center())
+    window.move(screen.center() - QRect(QPoint(0, 0), size + title).center())
 
 
 def restore(window: QWidget, geometry: bytes) -> bool:
