@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from core_hooks.capture.mailbox import Mailbox
 from mi_crow_gui.engine.archive import RunArchive
@@ -80,6 +80,7 @@ class ModelService(QObject):
         self._anatomy: Anatomy | None = None
         self._run: RunInfo | None = None
         self._run_number = 0
+        self._ended: RunOutcome | Failure | None = None
         self._task: ModelTask | None = None
         self._waiting_run: Callable[[], object] | None = None
         self._hooks: tuple[HookSpec, ...] = ()
@@ -115,7 +116,7 @@ class ModelService(QObject):
         worker.progressed.connect(self._on_worker_progressed)
         worker.runStarted.connect(self._on_worker_run_started)
         worker.runEnded.connect(self._on_worker_run_ended)
-        worker.runFailed.connect(self._on_worker_run_failed)
+        worker.runFailed.connect(self._on_worker_run_ended)
         worker.hookFailed.connect(self._on_worker_hook_failed)
         worker.hooksChanged.connect(self._arrivals.take_report)
         worker.taskProgressed.connect(self._on_worker_task_progressed)
@@ -354,21 +355,24 @@ class ModelService(QObject):
         self._arrivals.started()
 
     @Slot(object)
-    def _on_worker_run_ended(self, outcome: RunOutcome) -> None:
-        self._finish_run()
-        self.runFinished.emit(outcome)
-
-    @Slot(object)
-    def _on_worker_run_failed(self, failure: Failure) -> None:
-        self._finish_run()
-        self.failed.emit(failure)
-
-    def _finish_run(self) -> None:
+    def _on_worker_run_ended(self, ended: RunOutcome | Failure) -> None:
         self._patience.stop()
         self._arrivals.end()
+        # What is left of the run is shown before it is told to be over: in one turn of the event loop, the painting
+        # of both would be felt.
+        self._ended = ended
+        QTimer.singleShot(0, self, self._tell_of_end)
+
+    @Slot()
+    def _tell_of_end(self) -> None:
+        ended, self._ended = self._ended, None
         # Hooks that were changed after the last forward began are still waiting.
         self._hooksWanted.emit()
         self._set_state("ready")
+        if isinstance(ended, Failure):
+            self.failed.emit(ended)
+        else:
+            self.runFinished.emit(ended)
 
     @Slot(object)
     def _on_worker_hook_failed(self, failure: HookFailure) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -102,9 +102,13 @@ class HooksTableModel(QAbstractTableModel):
                 self.endRemoveRows()
         for number, row in enumerate(rows):
             self._bring(row, number)
-            if self._rows[number] != row:
+            before = self._rows[number]
+            if before != row:
                 self._rows[number] = row
-                self.dataChanged.emit(self.index(number, 0), self.index(number, len(HookColumn) - 1))
+                seen = before == replace(row, fired=before.fired, last_shape=before.last_shape)
+                # What a run changes is two cells of a row: to paint all of them again would be felt.
+                changed = (HookColumn.FIRED, HookColumn.LAST_SHAPE) if seen else (0, len(HookColumn) - 1)
+                self.dataChanged.emit(self.index(number, min(changed)), self.index(number, max(changed)))
 
     def _bring(self, row: HookRow, to: int) -> None:
         place = next((at for at in range(to, len(self._rows)) if self._rows[at].id == row.id), None)

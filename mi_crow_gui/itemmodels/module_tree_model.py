@@ -114,11 +114,14 @@ class ModuleTreeModel(QAbstractItemModel):
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.LAST_VALUE, Column.LAST_VALUE)
         self._emit_changed(_different(old, self._last_values), Column.LAST_VALUE)
 
-    def set_shapes(self, shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
-        """Shapes of what each site took and gave in the newest run; () for one that is none of a tensor."""
+    def set_shapes(self, shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> bool:
+        """Shapes of what each site took and gave in the newest run, () for none of a tensor; whether they are new."""
+        if shapes == self._shapes:
+            return False
         self._shapes = dict(shapes)
         # Views ask again for every cell they show; one index is enough to tell them.
         self._emit_changed([""], Column.SHAPE)
+        return True
 
     # What a panel asks
 

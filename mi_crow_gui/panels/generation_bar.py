@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class GenerationBar(QWidget):
     """A slider from the prompt (step 0) to the last token that was fed; hidden when there is nothing to scrub.
 
+    While a generation goes on it keeps its place, so that the plots keep their size, but there is nothing to choose.
+
     `stepChosen` gives a step, or -1 for the newest.
     """
 
@@ -51,8 +53,21 @@ class GenerationBar(QWidget):
         row.addWidget(self._newest)
         self.set_steps(())
 
+    def follow(self) -> None:
+        """A generation goes on: the plots follow the newest token."""
+        self._offer(())
+        self._label.setText("follows the newest token")
+        self._slider.setEnabled(False)
+        self._newest.setEnabled(False)
+        self.show()
+
     def set_steps(self, words: Sequence[str]) -> None:
         """Offer the prompt and these fed tokens as steps, the newest shown; nothing to scrub hides the bar."""
+        self._offer(words)
+        self._slider.setEnabled(True)
+        self.setVisible(bool(self._words))
+
+    def _offer(self, words: Sequence[str]) -> None:
         self._words = tuple(words)
         self._slider.blockSignals(True)
         self._slider.setRange(0, len(self._words))
@@ -62,7 +77,6 @@ class GenerationBar(QWidget):
         widest = max((self._text(step) for step in range(len(self._words) + 1)), key=len)
         self._label.setMinimumWidth(self._label.fontMetrics().horizontalAdvance(widest) + GRID)
         self._show_label()
-        self.setVisible(bool(self._words))
 
     @property
     def step(self) -> int:

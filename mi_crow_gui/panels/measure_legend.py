@@ -51,6 +51,12 @@ class MeasureLegend(QWidget):
         self.updateGeometry()
         self.update()
 
+    def keep_place(self, keep: bool) -> None:
+        """While it is hidden, leave its place to itself, so that nothing moves until it is back."""
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(keep and (not self.isHidden() or policy.retainSizeWhenHidden()))
+        self.setSizePolicy(policy)
+
     def set_longest(self, signs: int) -> None:
         """How much of what the measure is of is shown; all of it is in the tooltip."""
         if signs != self._longest:

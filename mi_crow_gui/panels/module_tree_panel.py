@@ -128,8 +128,8 @@ class ModuleTreePanel(QWidget):
 
     def set_shapes(self, shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
         """Shapes of what each site took and gave in the newest run."""
-        self._model.set_shapes(shapes)
-        self._view.viewport().update()
+        if self._model.set_shapes(shapes):
+            self._view.viewport().update()
 
     def select_site(self, site: str | None) -> None:
         """Make a site the current one without emitting; None clears the selection."""

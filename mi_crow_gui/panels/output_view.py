@@ -12,7 +12,7 @@ from mi_crow_gui.panels.look import muted
 class OutputView(QTextEdit):
     """Read-only text in two tones that keeps up with a generation unless the user scrolled back.
 
-    `filled` tells whether there is anything after the prompt.
+    `filled` tells whether there is anything after the prompt, or will be.
     """
 
     filled = Signal(bool)
@@ -28,23 +28,34 @@ class OutputView(QTextEdit):
         self.setPlaceholderText("Generate (Ctrl+G) to see here what the model writes after the prompt.")
         self._prompt = ""
         self._generated = ""
+        self._awaited = False
+
+    @property
+    def filled_or_awaited(self) -> bool:
+        """Whether anything follows the prompt, or will."""
+        return self._awaited or bool(self._generated)
 
     @property
     def generated(self) -> str:
         """The text after the prompt."""
         return self._generated
 
-    def set_text(self, prompt: str, generated: str = "") -> None:
-        """Show a prompt and what followed it."""
-        self._prompt, self._generated = prompt, generated
+    def set_text(self, prompt: str, generated: str = "", *, awaited: bool = False) -> None:
+        """Show a prompt and what followed it; `awaited`: something will."""
+        shown = (self._prompt, self._generated) == (prompt, generated)
+        self._prompt, self._generated, self._awaited = prompt, generated, awaited
+        if not shown:
+            self._write()
+        self.filled.emit(self.filled_or_awaited)
+
+    def _write(self) -> None:
         self.clear()
-        self._insert(prompt, muted(self.palette()))
-        self._insert(generated, self.palette().text().color())
-        self.filled.emit(bool(generated))
+        self._insert(self._prompt, muted(self.palette()))
+        self._insert(self._generated, self.palette().text().color())
 
     def append_token(self, text: str) -> None:
         """Add one generated token."""
-        was_empty, self._generated = not self._generated, self._generated + text
+        was_empty, self._generated = not self.filled_or_awaited, self._generated + text
         self._insert(text, self.palette().text().color())
         if was_empty and text:
             self.filled.emit(True)
@@ -52,7 +63,7 @@ class OutputView(QTextEdit):
     def changeEvent(self, event: QEvent) -> None:  # noqa: D102 - Qt's
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
-            self.set_text(self._prompt, self._generated)
+            self._write()
 
     def _insert(self, text: str, colour: QColor) -> None:
         if not text:

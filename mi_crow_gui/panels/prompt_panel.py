@@ -209,6 +209,11 @@ class PromptPanel(QWidget):
         if self._strip.measure_range is None:
             self._legend.set_measure("")
 
+    def expect_tokens(self, tokens: int) -> None:
+        """Keep room for so many more tokens, and for their measure; 0 when no more come."""
+        self._strip.set_expected(tokens)
+        self._legend.keep_place(tokens > 0)
+
     def set_measure_choice(self, measure: str) -> None:
         """Show by what the tokens are to be coloured."""
         self._measure.setCurrentIndex(max(0, self._measure.findData(measure)))

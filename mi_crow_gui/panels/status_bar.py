@@ -72,13 +72,15 @@ class StatusBar(QStatusBar):
     def set_progress(self, text: str, done: int = 0, total: int = 0) -> None:
         """Say what is going on and how far it is; a `total` of 0 means unknown."""
         self._message.set_message(text)
-        # Scaled, because bytes do not fit Qt's 32 bits; in steps of a percent, because every new value is painted
-        # at once and not with everything else.
+        # Scaled, because bytes do not fit Qt's 32 bits.
         percent = min(100, done * 100 // total) if total > 0 else 0
         if self._progress.maximum() != (1000 if total > 0 else 0):
             self._progress.setRange(0, 1000 if total > 0 else 0)
         if self._progress.value() != percent * 10:
+            # Qt paints a new value at once, and with it all that waits to be painted; switched off it only asks to be.
+            self._progress.setUpdatesEnabled(False)
             self._progress.setValue(percent * 10)
+            self._progress.setUpdatesEnabled(True)
         self._progress.setTextVisible(total > 0)
         if not self._progress.isVisibleTo(self):
             self._cancel.setEnabled(True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Qt
@@ -90,10 +91,11 @@ class TokenLayout:
         for length in self._lengths[known:]:
             self._append(length)
 
-    def rows_within(self, width: int, limit: int) -> int:
-        """How many rows the tokens would take at another width, counted no further than `limit`."""
+    def rows_within(self, width: int, limit: int, more: int = 0) -> int:
+        """How many rows the tokens, and `more` like them, would take at a width, counted no further than `limit`."""
         rows, left = (1 if self._boxes else 0), 0
-        for length in self._lengths:
+        usual = sum(self._lengths) // len(self._lengths) if self._lengths else 0
+        for length in chain(self._lengths, repeat(usual, more)):
             own = min(length, width)
             if left and left + own > width:
                 rows, left = rows + 1, 0

@@ -73,8 +73,8 @@ class TokenLines:
             self._lefts.append(lefts)
             self._padding.append(padding)
 
-    def rows_within(self, width: int, limit: int) -> int:
-        """How many lines are shown, at most `limit`; they do not depend on the width."""
+    def rows_within(self, width: int, limit: int, more: int = 0) -> int:
+        """How many lines are shown, at most `limit`; they depend neither on the width nor on what comes."""
         return min(self.rows, limit)
 
     def label(self, prompt: int, token: int) -> str:

@@ -59,6 +59,7 @@ class TokenStrip(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.viewport().setAutoFillBackground(False)
         self._most_rows = 3
+        self._expected = 0
         self._rows: tuple[TokenRow, ...] = (TokenRow(()),)
         self._measure_name = self._measure_unit = ""
         self._values: tuple[Sequence[float], ...] = ()
@@ -91,6 +92,8 @@ class TokenStrip(QAbstractScrollArea):
         if not grew:
             self._values, self._range = (), None
             self._selected = self._hovered = self._pointed = -1
+        else:
+            self._expected = max(0, self._expected - len(rows[0].texts) + len(before[0].texts))
         self._prompt = min(self._prompt, len(rows) - 1)
         self._arrange(len(before[0].texts) if grew and not self._batch else 0)
         if follows:
@@ -134,6 +137,12 @@ class TokenStrip(QAbstractScrollArea):
         """Select a prompt of the batch without emitting; the token at the same position stays selected."""
         self._prompt = max(0, min(number, len(self._rows) - 1))
         self.set_selected(self._selected)
+
+    def set_expected(self, tokens: int) -> None:
+        """Keep the height that so many more tokens will need; what is below does not move while they come."""
+        if tokens != self._expected:
+            self._expected = tokens
+            self.updateGeometry()
 
     def set_most_rows(self, rows: int) -> None:
         """How many rows are shown before the strip scrolls."""
@@ -199,7 +208,7 @@ class TokenStrip(QAbstractScrollArea):
         return True
 
     def heightForWidth(self, width: int) -> int:  # noqa: D102
-        rows = max(1, self._layout.rows_within(width - GRID // 2, self._most_rows))
+        rows = max(1, self._layout.rows_within(width - GRID // 2, self._most_rows, self._expected))
         wide = self._layout.width > width - GRID // 2
         return rows * ROW_STEP + GRID // 2 + (self.horizontalScrollBar().sizeHint().height() if wide else 0)
 
@@ -293,7 +302,7 @@ class TokenStrip(QAbstractScrollArea):
     def _arrange(self, first_new: int = 0) -> None:
         """Lay the chips out; only the rows from that of the first new chip on are painted anew."""
         layout, viewport = self._layout, self.viewport()
-        rows_before = min(layout.rows, self._most_rows)
+        height_before = self.heightForWidth(viewport.width())
         layout.set_rows(self._rows, viewport.width() - GRID // 2)
         page, across = viewport.height(), viewport.width() - GRID // 2
         for bar, length, room, step in (
@@ -305,7 +314,7 @@ class TokenStrip(QAbstractScrollArea):
             bar.setSingleStep(step)
         as_needed = Qt.ScrollBarPolicy.ScrollBarAsNeeded
         self.setHorizontalScrollBarPolicy(as_needed if self._batch else Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        if min(layout.rows, self._most_rows) != rows_before:
+        if self.heightForWidth(viewport.width()) != height_before:
             # Only then: the layout of the whole window is worked out again.
             self.updateGeometry()
         top = layout.top_of(0, first_new) - self.verticalScrollBar().value() if first_new else 0

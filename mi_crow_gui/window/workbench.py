@@ -93,8 +93,8 @@ class Workbench(QWidget):
         self._fold()
 
     def _fold(self) -> None:
-        """The prompt is not repeated below the plots while the model has written nothing after it."""
-        folded = not self.output.generated
+        """The prompt is not repeated below the plots unless the model writes after it, or has."""
+        folded = not self.output.filled_or_awaited
         self.prompt.set_written(not folded)
         if folded == (self.strip.maximumHeight() == 0):
             return

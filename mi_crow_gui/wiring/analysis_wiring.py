@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.document.plot_source import NEWEST
@@ -36,7 +36,10 @@ class AnalysisWiring(QObject):
 
     Several plots with the same wish share one result; a hidden plot wishes nothing. A plot may be about run A or B in
     place of the newest. Everything is computed with the hooks that its run had, whatever acts now.
+    `stoodBack`: what is shown is of no run any more.
     """
+
+    stoodBack = Signal()
 
     def __init__(self, parts: Parts, board: PlotBoard, kinds: Mapping[str, PlotKind]) -> None:
         super().__init__(parts.window)
@@ -86,6 +89,7 @@ class AnalysisWiring(QObject):
         self._run, self._tokens, self._live = 0, None, {}
         self._results = {request: result for request, result in self._results.items() if not request.run}
         self._shown.clear()
+        self.stoodBack.emit()
 
     # ---- what changes what is wanted ---------------------------------------------------------------------------
 

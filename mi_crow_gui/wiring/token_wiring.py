@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 
 from mi_crow_gui.document.workspace import CHANGE, LOSS, NORM, PROBABILITY
+from mi_crow_gui.engine.messages import RUN_KINDS
 from mi_crow_gui.panels.token_layout import TokenRow
 from mi_crow_gui.wiring.token_colours import SiteColours
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core_hooks.model.tokens import TokenSequence, TokenStep
-    from mi_crow_gui.engine.messages import RunInfo, RunOutcome
+    from mi_crow_gui.engine.messages import Failure, RunInfo, RunOutcome
     from mi_crow_gui.wiring.parts import Parts
     from mi_crow_gui.wiring.plots_wiring import PlotsWiring
 
@@ -50,6 +51,7 @@ class TokenWiring(QObject):
         self._store, self._service, self._window = parts.store, parts.service, parts.window
         self._prompts: list[_Prompt] = []
         self._run = 0
+        self._awaited = False  # whether more is being written
         self._colours = SiteColours(parts, self)
         self._colours.changed.connect(self._colour)
         prompt, service = parts.window.prompt, parts.service
@@ -59,6 +61,7 @@ class TokenWiring(QObject):
         service.runStarted.connect(self._on_service_run_started)
         service.promptStepsArrived.connect(self._on_service_prompt_steps_arrived)
         service.runFinished.connect(self.show_outcome)
+        service.failed.connect(self._on_service_failed)
         prompt.set_measure_choice(self._store.workspace.token_measure)
 
     def add_plots(self, plots: PlotsWiring) -> None:
@@ -76,6 +79,7 @@ class TokenWiring(QObject):
         for prompt, one in zip(self._prompts, outcome.prompts, strict=True):
             prompt.steps = one.generated
             prompt.losses = token_losses(one)
+        self._expect(0)
         self._show()
         self._show_text()
         self._colour()
@@ -86,10 +90,22 @@ class TokenWiring(QObject):
     def _on_service_run_started(self, info: RunInfo) -> None:
         earlier = [prompt.written for prompt in self._prompts] if info.continued else []
         self._take(info, earlier if len(earlier) == len(info.prompts) else [""] * len(info.prompts))
+        self._expect({"generate": info.settings.max_new_tokens, "step": 1}.get(info.kind, 0))
         self._colours.forget()
         self._show()
         self._show_text()
         self._colour()
+
+    @Slot(object)
+    def _on_service_failed(self, failure: Failure) -> None:
+        if failure.task in RUN_KINDS and self._awaited:
+            self._expect(0)
+            self._show_text()
+
+    def _expect(self, tokens: int) -> None:
+        """Keep room for what will be written, so that nothing moves while it is."""
+        self._awaited = tokens > 0
+        self._window.prompt.expect_tokens(tokens)
 
     @Slot(object)
     def _on_service_prompt_steps_arrived(self, steps: tuple[tuple[TokenStep, ...], ...]) -> None:
@@ -131,7 +147,7 @@ class TokenWiring(QObject):
     def _show_text(self) -> None:
         if self._prompts:
             prompt = self._prompts[self._selected()]
-            self._window.output.set_text(prompt.text, prompt.written)
+            self._window.output.set_text(prompt.text, prompt.written, awaited=self._awaited)
 
     def _selected(self) -> int:
         return max(0, min(self._store.workspace.selected_prompt, len(self._prompts) - 1))

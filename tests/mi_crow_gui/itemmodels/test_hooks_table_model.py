@@ -44,6 +44,11 @@ def test_an_update_that_changes_nothing_says_nothing(model):
     assert changed.count() == 0
     model.set_rows([*ROWS[:3], replace(ROWS[3], fired=1)])
     assert changed.count() == 1
+    first, last = changed.at(0)[:2]
+    assert (first.column(), last.column()) == (HookColumn.FIRED, HookColumn.LAST_SHAPE)
+    model.set_rows([*ROWS[:3], replace(ROWS[3], fired=2, error="It failed.")])
+    first, last = changed.at(1)[:2]
+    assert (first.column(), last.column()) == (0, HookColumn.ERROR)
 
 
 @settings(max_examples=60)

@@ -125,6 +125,20 @@ def test_every_chip_can_be_read(qtbot, strip, base, accent):
         assert contrast(ink_on(background), background) >= READABLE
 
 
+def test_room_is_kept_for_tokens_that_are_expected_until_no_more_come(strip):
+    strip.set_tokens(["word"] * 4)
+    low = strip.heightForWidth(400)
+    strip.set_expected(1000)
+    high = strip.heightForWidth(400)
+    assert high > low
+    for tokens in range(5, 400, 50):
+        strip.set_tokens(["word"] * tokens)
+        assert strip.heightForWidth(400) == high
+    strip.set_tokens(["word"] * 4)
+    strip.set_expected(0)
+    assert strip.heightForWidth(400) == low
+
+
 def test_the_strip_is_at_most_three_rows_high_then_scrolls(strip):
     strip.set_tokens(["word"] * 2000)
     assert strip.sizeHint().height() < 100
