@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from core_hooks.analysis.embedding import COMPONENTS, FEWEST, NAMES
 from core_hooks.analysis.projection import principal_components
 from mi_crow_gui.plotdata.blocks import row_blocks
 from mi_crow_gui.plotdata.drawing import Drawing
+from mi_crow_gui.plotdata.groups import coded, grouped
 from mi_crow_gui.plotdata.rows import NotDrawable, Rows, rows_of
 from mi_crow_gui.plotdata.scale import Scale
 from mi_crow_gui.plotdata.table import Table
@@ -19,10 +19,10 @@ from mi_crow_gui.plotdata.trace import TraceSettings, prepare_trace
 
 if TYPE_CHECKING:
     from mi_crow_gui.plotdata.frame import Frame
+    from mi_crow_gui.plotdata.groups import Groups
 
 POSITION, NORM, TOKEN, LABEL = "position", "norm", "token", "label"
 PCA = "pca"
-GROUPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ProjectionDrawing(Drawing):
     shares
         Part of the variance along the two components, 0 to 1.
     colours
-        What each point is coloured by; with `scale` None it is one of `GROUPS` groups, the same for the same text.
+        What each point is coloured by: a number on the `scale`, or, where that is None, which of the `groups`.
     left_out
         Rows that hold NaN or infinities and have no place.
     reduced
@@ -68,6 +68,7 @@ class ProjectionDrawing(Drawing):
     left_out: int
     reduced: np.ndarray | None = None
     method: str = PCA
+    groups: Groups | None = None
 
     def embedded(self, points: np.ndarray) -> ProjectionDrawing:
         """The same with the places that the other method found."""
@@ -99,12 +100,14 @@ def prepare_projection(frame: Frame, settings: ProjectionSettings) -> Projection
     if settings.colour == NORM:
         norms = prepare_trace(frame, TraceSettings(hide_first=settings.hide_first)).measured
         norms = norms[placed]
-    colours, scale = _colours(settings.colour, rows, positions, norms, frame.classes)
+    colours, scale, groups = _colours(settings.colour, rows, positions, norms, frame.classes)
     left_out = rows.count - len(positions)
     both = (float(shares[0]), float(shares[1]))
     reduced = points[placed] if wanted > 2 and placed.sum() >= FEWEST else None
     points = points[placed, :2]
-    return ProjectionDrawing(frame, settings, rows, points, positions, both, colours, scale, left_out, reduced)
+    return ProjectionDrawing(
+        frame, settings, rows, points, positions, both, colours, scale, left_out, reduced, groups=groups
+    )
 
 
 def _components(values: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
@@ -134,10 +137,15 @@ def _text(by: str, rows: Rows, classes: tuple[str, ...], position: int) -> str:
 
 def _colours(
     by: str, rows: Rows, positions: np.ndarray, norms: np.ndarray, classes: tuple[str, ...]
-) -> tuple[np.ndarray, Scale | None]:
+) -> tuple[np.ndarray, Scale | None, Groups | None]:
     if by in (TOKEN, LABEL):
-        texts = (_text(by, rows, classes, position) for position in positions.tolist())
-        return np.fromiter((crc32(text.encode()) % GROUPS for text in texts), np.uint8, len(positions)), None
+        colours, groups = grouped(*coded(_text(by, rows, classes, position) for position in positions.tolist()))
+        return colours, None, groups
     colours, note = (norms, "L2 norm") if by == NORM else (positions.astype(np.float64), "position")
+    return colours, scale_of(colours, note, whole=by == POSITION), None
+
+
+def scale_of(colours: np.ndarray, note: str, *, whole: bool) -> Scale:
+    """The range of what points are coloured by, which is never empty."""
     low, high = (float(colours.min()), float(colours.max())) if len(colours) else (0.0, 1.0)
-    return colours, Scale(low, high if low < high else low + 1.0, diverging=False, note=note, whole=by == POSITION)
+    return Scale(low, high if low < high else low + 1.0, diverging=False, note=note, whole=whole)

@@ -12,6 +12,7 @@ from mi_crow_gui.wiring.capture_export_wiring import CaptureExportWiring
 from mi_crow_gui.wiring.capture_list_wiring import CaptureListWiring
 from mi_crow_gui.wiring.capture_search_wiring import CaptureSearchWiring
 from mi_crow_gui.wiring.channels_wiring import ChannelsWiring
+from mi_crow_gui.wiring.corpus_projection_wiring import CorpusProjectionWiring
 from mi_crow_gui.wiring.offline_plots_wiring import OfflinePlotsWiring
 from mi_crow_gui.wiring.probe_wiring import ProbeWiring
 
@@ -43,6 +44,7 @@ class Offline(QObject):
         self.browse = BrowseWiring(parts, plots, board)
         self.plots = OfflinePlotsWiring(parts, self.browse, analyses, board, kinds)
         self.channels = ChannelsWiring(parts, self.browse, board, kinds)
+        self.projections = CorpusProjectionWiring(parts, self.browse, board, kinds)
         self.search = CaptureSearchWiring(parts, self.browse)
         self.probe = ProbeWiring(parts, self.browse, self.search)
         self.compare = CaptureCompareWiring(parts, self.browse)

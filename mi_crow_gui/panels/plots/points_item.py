@@ -20,14 +20,26 @@ class PointsItem(pg.GraphicsObject):  # type: ignore[misc]
         self._names: list[str] = []
         self._area = QRectF()
         self._marked: int | None = None
+        self._above: np.ndarray | None = None
         self._ink, self._quiet = QColor(), QColor()
         self._seen: tuple[object, ...] = ()
         self._pixels: np.ndarray | None = None
 
-    def set_points(self, points: np.ndarray, colours: np.ndarray, names: list[str], area: QRectF) -> None:
-        """Show points in these colours (0xAARRGGBB); `names` are written beside the first of them."""
+    def set_points(
+        self,
+        points: np.ndarray,
+        colours: np.ndarray,
+        names: list[str],
+        area: QRectF,
+        above: np.ndarray | None = None,
+    ) -> None:
+        """Show points in these colours (0xAARRGGBB); `names` are written beside the first of them.
+
+        `above` says which points lie over all others.
+        """
         self.prepareGeometryChange()
         self._points, self._colours, self._names, self._area = points, colours, names, area
+        self._above = above
         self._seen = ()
         self.update()
 
@@ -93,7 +105,11 @@ class PointsItem(pg.GraphicsObject):  # type: ignore[misc]
         wide, tall = width + 2 * side, height + 2 * side
         columns, rows = x + (side - side // 2), y + (side - side // 2)
         inside = (columns >= 0) & (columns < width + side) & (rows >= 0) & (rows < height + side)
-        columns, rows, colours = columns[inside], rows[inside], self._colours[inside]
+        order: np.ndarray = np.flatnonzero(inside)
+        if self._above is not None:
+            over = self._above[order]
+            order = np.concatenate([order[~over], order[over]])
+        columns, rows, colours = columns[order], rows[order], self._colours[order]
         # One index for both directions: setting by two takes three times as long.
         places = rows.astype(np.int32) * wide + columns.astype(np.int32)
         pixels = np.zeros(tall * wide, np.uint32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyqtgraph as pg
@@ -18,6 +18,7 @@ from mi_crow_gui.panels.plots.colour_bar import ColourBar
 from mi_crow_gui.panels.plots.colours import group_colours
 from mi_crow_gui.panels.plots.embedding_bar import EmbeddingBar
 from mi_crow_gui.panels.plots.frame_words import blank_rows, dropped_words
+from mi_crow_gui.panels.plots.group_legend import GroupLegend
 from mi_crow_gui.panels.plots.matrix_item import places_in
 from mi_crow_gui.panels.plots.pointed_band import light_pen
 from mi_crow_gui.panels.plots.points_item import PointsItem
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.panels.plots.colours import PlotColours
 
 _COLOURS = ((POSITION, "Position"), (NORM, "L2 norm"), (TOKEN, "Token text"), (LABEL, "Label of the text"))
-_METHODS = ((PCA, "PCA"), (UMAP, "UMAP"), (TSNE, "t-SNE"))
+METHODS = ((PCA, "PCA"), (UMAP, "UMAP"), (TSNE, "t-SNE"))
 _REACH = 12.0  # pixels
 # So many points can have their texts beside them.
 _NAMED = 64
@@ -55,7 +56,7 @@ class ProjectionPanel(PlotPanel):
 
     kind = "projection"
     title = "Projection"
-    settings_type = ProjectionSettings
+    settings_type: ClassVar[type] = ProjectionSettings
 
     def _build(self) -> QWidget:
         self._across, self._up = ValueAxis("bottom"), ValueAxis("left")
@@ -85,6 +86,9 @@ class ProjectionPanel(PlotPanel):
         layout.addWidget(self._canvas, 1)
         layout.addWidget(self._bar)
         column.addLayout(layout, 1)
+        self._legend = GroupLegend(self._colours)
+        self._legend.chosen.connect(self._on_legend_chosen)
+        column.addWidget(self._legend)
         self._recolour(self._colours)
         return whole
 
@@ -157,25 +161,42 @@ class ProjectionPanel(PlotPanel):
     def _draw(self, drawing: ProjectionDrawing) -> None:
         for axis, number, share in ((self._across, 1, drawing.shares[0]), (self._up, 2, drawing.shares[1])):
             axis.set_name(f"{drawing.axis} {number}" + (f", {percent(share)}" if drawing.method == PCA else ""))
+        above = None
         if drawing.scale is None:
-            colours = group_colours(self.palette())[drawing.colours]
+            colours, above = self._group_colours(drawing)
         else:
             places = places_in(drawing.colours, drawing.scale.low, drawing.scale.high)
             colours = np.take(self._colours.points_table(), places)
             self._bar.set_scale(drawing.scale, False, round(self._across.maximumHeight()))
         self._bar.setVisible(drawing.scale is not None)
-        few = len(drawing.positions) <= _NAMED
+        few, of_tokens = len(drawing.positions) <= _NAMED, drawing.settings.colour == TOKEN
+        # Where every point has its token beside it, a legend would say the same again.
+        self._legend.set_groups(None if few and of_tokens else drawing.groups, of_tokens=of_tokens)
         labels = [drawing.rows.label(position) for position in drawing.positions.tolist()] if few else []
         names = [readable_token(label) if label else "" for label in labels]
-        self._points.set_points(drawing.points, colours, names, _area(drawing.points))
+        self._points.set_points(drawing.points, colours, names, _area(drawing.points), above)
         self._canvas.show_all(self._points.boundingRect())
+
+    def _group_colours(self, drawing: ProjectionDrawing) -> tuple[np.ndarray, np.ndarray | None]:
+        """A colour for each point, and which lie above: those of the group that was chosen in the legend, if any."""
+        colours = group_colours(self._colours)[drawing.colours]
+        chosen = self._legend.group
+        if chosen < 0:
+            return colours, None
+        above = drawing.colours == chosen
+        return np.where(above, colours, np.uint32(self._colours.grid.rgba())), above
+
+    @Slot()
+    def _on_legend_chosen(self) -> None:
+        if self._drawing is not None:
+            self._draw(self._drawing)
 
     def _note(self, drawing: ProjectionDrawing) -> str:
         # What has no partner in another run is said already.
         rows, left_out = drawing.rows, drawing.left_out - blank_rows(self._drawing)
         words = [
             self._problem,
-            f"{dict(_METHODS)[drawing.method]} of {plural(len(drawing.points), rows.row)}",
+            f"{dict(METHODS)[drawing.method]} of {plural(len(drawing.points), rows.row)}",
             f"{plural(left_out, rows.row)} with NaN or ∞ left out" if left_out else "",
             "without token 0" if rows.first == 1 and drawing.settings.hide_first else "",
             f"{percent(sum(drawing.shares))} of variance" if drawing.method == PCA else "seed 0",
@@ -195,24 +216,28 @@ class ProjectionPanel(PlotPanel):
     def _recolour(self, colours: PlotColours) -> None:
         self._canvas.recolour(colours)
         self._bar.recolour(colours)
+        self._legend.recolour(colours)
         self._points.set_inks(colours.accent, colours.quiet)
         self._pointer.setPen(light_pen(colours.accent, 2))
         if self._drawing is not None:
             self._draw(self._drawing)
 
     def _fill_menu(self, menu: QMenu) -> None:
-        methods = self._add_choice(menu, "Method", _METHODS, "method")
-        for action, method in zip(methods, (PCA, UMAP, TSNE), strict=True):
-            reason = lacking(method) if method != PCA else ""
-            if reason:
-                action.setEnabled(False)
-                action.setText(reason)
+        self._add_methods(menu)
         *_, label = self._add_choice(menu, "Colour by", _COLOURS, "colour")
         if self._drawing is not None and not self._drawing.frame.classes:
             label.setEnabled(False)
             label.setText("Label of the text (only corpora captured with labels have them)")
         self._add_switch(menu, "Leave out the first token", "hide_first")
         menu.addAction("Show everything", self.fit)
+
+    def _add_methods(self, menu: QMenu) -> None:
+        methods = self._add_choice(menu, "Method", METHODS, "method")
+        for action, method in zip(methods, (PCA, UMAP, TSNE), strict=True):
+            reason = lacking(method) if method != PCA else ""
+            if reason:
+                action.setEnabled(False)
+                action.setText(reason)
 
     def _under(self, at: QPointF | None) -> int | None:
         return self._points.nearest(at, _REACH) if at is not None and self._drawing is not None else None
@@ -223,16 +248,26 @@ class ProjectionPanel(PlotPanel):
             self._point_at("")
             return
         drawing = self._drawing
-        position = int(drawing.positions[index])
         x, y = drawing.points[index]
+        self._look_at(index, f"{drawing.axis} 1 {x} · {drawing.axis} 2 {y}")
+
+    def _look_at(self, index: int, place: str) -> None:
+        """Say what a point is, and where."""
+        drawing = self._drawing
+        position = int(drawing.positions[index])
         classes = drawing.frame.classes
         label = f" · label {classes[position]}" if position < len(classes) and classes[position] else ""
-        text = f"{self._token_words(position)}{label} · {drawing.axis} 1 {x} · {drawing.axis} 2 {y}"
+        text = f"{self._token_words(position)}{label} · {place}"
         self._point_at(text, position if drawing.rows.row == "token" else NO_TOKEN)
 
     def _on_canvas_clicked(self, at: QPointF) -> None:
         index = self._under(at)
-        if index is not None and self._drawing.rows.row == "token":
+        if index is not None:
+            self._choose(index)
+
+    def _choose(self, index: int) -> None:
+        """Take up the token that a point is."""
+        if self._drawing.rows.row == "token":
             self.tokenSelected.emit(int(self._drawing.positions[index]))
 
 
