@@ -49,6 +49,8 @@ class CorpusForward:
     ----------
     pads
         Whether windows of different lengths may go together: only if the model can be told what is padding.
+    on_cpu
+        Whether rows are in host memory once they are computed.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class CorpusForward:
         self._takes = parameters_of(opened.model)
         self.pads = "attention_mask" in self._takes
         self._pad = pad_id(opened)
+        self.on_cpu = all(part.device.type == "cpu" for part in opened.model.parameters())
 
     def __enter__(self) -> CorpusForward:
         model = self._opened.model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,33 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core_hooks.capture.channel_statistics import ChannelAccumulator, ChannelStatistics
+from core_hooks.capture.channel_statistics import ChannelStatistics
 from core_hooks.capture.durable import checksum, sync_folder
 from core_hooks.capture.index import (
     STATISTICS,
     VOCABULARY,
     CaptureError,
     CaptureIndex,
+    IndexFile,
     itemsize,
-    write_index,
 )
 from core_hooks.capture.mapped_shard import MappedShard, as_float32
 from core_hooks.capture.packed_strings import pack
+from core_hooks.capture.row_room import RowRooms, can_share
 from core_hooks.capture.row_sink import RowSink
+from core_hooks.capture.seal_process import SealProcess
+from core_hooks.capture.sealing import SiteRows, laid_out, seal
 from core_hooks.capture.shard import ShardWriter, TensorSpec, write_shard
-from core_hooks.capture.threads import Beside, give_way
+from core_hooks.capture.threads import give_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from core_hooks.capture.row_room import RowRoom
+    from core_hooks.capture.sealing import Widen
     from core_hooks.capture.shard_plan import ShardPlan
 
-    Widen = Callable[[np.ndarray, str, np.ndarray], np.ndarray]
-
-GATHERED = 128 << 20  # bytes of a shard that are put in order in memory before they are written
-_SEALED = 2  # shards that are finished at a time: the one waits for the disk while the other is worked on
-_WIDENED = 1 << 22  # values that are made float32 at a time
+GATHERED = 128 << 20  # bytes of a shard that are kept in memory until it is sealed
+SEALED = 2  # shards that are finished at a time: the one waits for the disk while the other is worked on
 _RESERVED = ("rows.", "texts.", "statistics.")
 
 
@@ -87,11 +88,34 @@ class CorpusSite:
         }
 
 
+@dataclass(slots=True, eq=False)
+class _Filling:
+    """A shard that is being filled: `room` holds its rows until it is sealed, or `shard` is written to as they come."""
+
+    plan: ShardPlan
+    sites: tuple[SiteRows, ...]
+    room: RowRoom | None
+    shard: ShardWriter | None
+    rows: int = 0  # in the room so far
+
+    def keep(self, room: RowRoom, rows: np.ndarray, values: Sequence[np.ndarray]) -> None:
+        """Put rows into the room behind those that came before."""
+        _, numbers, places = laid_out(room.memory, self.sites)
+        here = slice(self.rows, self.rows + len(rows))
+        numbers[here] = rows
+        for place, stored in zip(places, values, strict=True):
+            place[here] = stored
+        self.rows += len(rows)
+
+
 class CorpusWriter:
     """Writes shards into a folder that the caller holds the lock of.
 
     A shard is announced with `begin`, filled with `write` in any order, and closed with `end`, which returns at
     once: statistics, syncing, the checksum and the index are worked on beside the next shards.
+
+    Rows are kept in memory and put in order by who seals the shard, which short texts of narrow layers need to reach
+    the disk's bandwidth; those of shards that would take too much memory are written to their places as they come.
 
     Parameters
     ----------
@@ -99,20 +123,29 @@ class CorpusWriter:
         Of the unfinished capture: a new one, or the one that lies in the folder.
     widen
         Makes stored values float32, as `as_float32` does.
+    elsewhere
+        Seal shards in a process of its own where the system can do it, for a model that Python's lock would hold up.
     """
 
     def __init__(
-        self, folder: Path, index: CaptureIndex, sites: Sequence[CorpusSite], widen: Widen = as_float32
+        self,
+        folder: Path,
+        index: CaptureIndex,
+        sites: Sequence[CorpusSite],
+        widen: Widen = as_float32,
+        *,
+        elsewhere: bool = False,
     ) -> None:
         self.folder = folder
         self._widen = widen
         self._index = index
+        self._file = IndexFile(folder)
         self._sites = tuple(sites)
         self._number = len(index.shards)
-        self._plan: ShardPlan | None = None
-        self._shard: ShardWriter | None = None
-        self._sinks: dict[str, RowSink] = {}
-        self._sealer = ThreadPoolExecutor(_SEALED, "capture-seal", initializer=give_way)
+        self._filling: _Filling | None = None
+        self._process = SealProcess(SEALED) if elsewhere and can_share() else None
+        self._rooms = RowRooms(shared=self._process is not None)
+        self._sealer = ThreadPoolExecutor(SEALED, "capture-seal", initializer=give_way)
         self._sealing: deque[Future[None]] = deque()
 
     @property
@@ -121,25 +154,17 @@ class CorpusWriter:
         return self._index
 
     def begin(self, plan: ShardPlan) -> None:
-        """Open the next shard; CaptureError when the disk has no room for it."""
-        tables = _tables(plan)
-        specs = [TensorSpec(name, values.dtype.name, values.shape) for name, values in tables.items()]
-        specs += [TensorSpec(site.tensor, site.stored_dtype, (plan.rows, *site.row_shape)) for site in self._sites]
-        for site in self._sites:
-            empty = ChannelStatistics.of_nothing(site.channels).tensors(f"statistics.{site.tensor}")
-            specs += [TensorSpec(name, values.dtype.name, values.shape) for name, values in empty.items()]
+        """Open the next shard; CaptureError when there is no room for it."""
+        sites = tuple(SiteRows(site.tensor, site.stored_dtype, plan.rows, site.channels) for site in self._sites)
+        needed, _, _ = laid_out(None, sites)
         try:
-            self._shard = ShardWriter(self.folder / f"shard-{self._number:05d}.safetensors", specs)
-            for name, values in tables.items():
-                self._shard.write(name, values)
+            if needed <= GATHERED:
+                room, shard = self._rooms.take(needed), None
+            else:
+                room, shard = None, self._opened(plan, self._number)
         except OSError as error:
             raise self._refused(error) from error
-        gather = plan.rows * sum(site.row_bytes for site in self._sites) <= GATHERED
-        self._sinks = {
-            site.site: RowSink(self._shard, site.tensor, (plan.rows, site.channels), site.stored_dtype, gather=gather)
-            for site in self._sites
-        }
-        self._plan = plan
+        self._filling = _Filling(plan, sites, room, shard)
 
     def write(self, rows: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
         """Put rows in their place.
@@ -151,27 +176,31 @@ class CorpusWriter:
         values
             For each site these rows, [rows, channels] in the stored dtype; bfloat16 as its bits in uint16.
         """
-        assert self._plan is not None
-        try:
-            for site in self._sites:
-                stored = values[site.site]
-                if stored.shape != (len(rows), site.channels):
-                    raise ValueError(f"'{site.site}' gave {stored.shape} where {(len(rows), site.channels)} is needed.")
-                self._sinks[site.site].put(rows, stored)
-        except OSError as error:
-            raise self._refused(error) from error
+        filling = self._filling
+        assert filling is not None
+        for site in self._sites:
+            shape = values[site.site].shape
+            if shape != (len(rows), site.channels):
+                raise ValueError(f"'{site.site}' gave {shape} where {(len(rows), site.channels)} is needed.")
+        if filling.room is not None:
+            filling.keep(filling.room, rows, [values[site.site] for site in self._sites])
+        elif filling.shard is not None:
+            try:
+                for site in self._sites:
+                    RowSink(filling.shard, site.tensor).put(rows, values[site.site])
+            except OSError as error:
+                raise self._refused(error) from error
 
     def end(self) -> None:
         """Hand the shard over to be synced and listed; raises what sealing one before it met."""
-        assert self._plan is not None
-        assert self._shard is not None
-        plan, shard, sinks = self._plan, self._shard, self._sinks
-        while len(self._sealing) >= _SEALED:
+        filling = self._filling
+        assert filling is not None
+        while len(self._sealing) >= SEALED:
             self._sealing.popleft().result()
-        self._number += 1
-        self._plan, self._shard, self._sinks = None, None, {}
+        self._filling = None
         before = self._sealing[-1] if self._sealing else None
-        self._sealing.append(self._sealer.submit(self._seal, plan, shard, sinks, before))
+        self._sealing.append(self._sealer.submit(self._seal, filling, self._number, before))
+        self._number += 1
 
     def wait(self) -> None:
         """Wait until every ended shard is listed; raises what sealing met."""
@@ -202,7 +231,7 @@ class CorpusWriter:
                 files={**self._index.files, STATISTICS: entry},
                 notes=[*self._index.notes, *notes],
             )
-            write_index(self.folder, index)
+            self._file.write(index)
         except OSError as error:
             raise self._refused(error) from error
         self._index = index
@@ -211,26 +240,39 @@ class CorpusWriter:
     def close(self) -> None:
         """Give up the shard at hand; those that were ended are still listed. Calling it again does nothing."""
         self._sealer.shutdown(wait=True)
-        if self._shard is not None:
-            self._shard.discard()
-            self._shard = None
+        if self._filling is not None and self._filling.shard is not None:
+            self._filling.shard.discard()
+        self._filling = None
+        if self._process is not None:
+            self._process.close()
+        self._rooms.close()
 
-    def _seal(
-        self, plan: ShardPlan, shard: ShardWriter, sinks: dict[str, RowSink], before: Future[None] | None
-    ) -> None:
+    def _opened(self, plan: ShardPlan, number: int) -> ShardWriter:
+        """The file of a shard, with everything in it but the values and their statistics."""
+        tables = _tables(plan)
+        specs = [TensorSpec(name, values.dtype.name, values.shape) for name, values in tables.items()]
+        specs += [TensorSpec(site.tensor, site.stored_dtype, (plan.rows, *site.row_shape)) for site in self._sites]
+        for site in self._sites:
+            empty = ChannelStatistics.of_nothing(site.channels).tensors(f"statistics.{site.tensor}")
+            specs += [TensorSpec(name, values.dtype.name, values.shape) for name, values in empty.items()]
+        shard = ShardWriter(self.folder / f"shard-{number:05d}.safetensors", specs)
         try:
-            for sink in sinks.values():
-                sink.flush()
-            crcs = {}
-            # The one waits for the disk, the other for the processor.
-            with Beside(shard.sync):
-                for site in self._sites:
-                    values = sinks.pop(site.site).values
-                    crcs[site.tensor] = zlib.crc32(values.reshape(-1).view(np.uint8).data)
-                    found = self._statistics(site, values, plan.first_row).tensors(f"statistics.{site.tensor}")
-                    for name, numbers in found.items():
-                        shard.write(name, numbers)
-            crc = shard.checksum(crcs)
+            for name, values in tables.items():
+                shard.write(name, values)
+        except BaseException:
+            shard.discard()
+            raise
+        return shard
+
+    def _seal(self, filling: _Filling, number: int, before: Future[None] | None) -> None:
+        plan, room, shard = filling.plan, filling.room, filling.shard
+        try:
+            if shard is None:
+                shard = self._opened(plan, number)
+            if self._process is not None and room is not None:
+                crc = self._process.seal(shard, room, filling.sites, plan.first_row)
+            else:
+                crc = seal(shard, room, filling.sites, plan.first_row, self._widen)
             if before is not None:
                 before.result()  # shards are listed in order
             shard.finish()
@@ -251,23 +293,15 @@ class CorpusWriter:
                 shards=[*self._index.shards, entry],
                 sites=[site.as_json(plan.first_row + plan.rows) for site in self._sites],
             )
-            write_index(self.folder, index)
+            self._file.write(index)
         except OSError as error:
             raise self._refused(error) from error
         finally:
-            shard.discard()
+            if shard is not None:
+                shard.discard()
+            if room is not None:
+                self._rooms.give_back(room)
         self._index = index
-
-    def _statistics(self, site: CorpusSite, stored: np.ndarray, first_row: int) -> ChannelStatistics:
-        rows, channels = stored.shape
-        step = max(1, _WIDENED // max(1, channels))
-        room = np.empty((min(step, rows), channels), np.float32)  # fresh memory for each piece would cost more
-        found = ChannelAccumulator(channels)
-        for start in range(0, rows, step):
-            piece = stored[start : start + step]
-            wide = self._widen(piece, site.stored_dtype, room[: len(piece)])
-            found.add(wide, np.arange(first_row + start, first_row + start + len(piece)))
-        return found.result()
 
     def _refused(self, error: OSError) -> CaptureError:
         done = len(self._index.shards)

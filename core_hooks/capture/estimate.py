@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_hooks.capture.batching import batches
-from core_hooks.capture.corpus_writer import GATHERED
+from core_hooks.capture.corpus_writer import GATHERED, SEALED
 from core_hooks.capture.index import CaptureError
 from core_hooks.capture.job_settings import JobEstimate
 from core_hooks.hooks.errors import RunCancelled
@@ -74,7 +74,7 @@ def estimate_job(
     held = _BATCHES_HELD * settings.batch_tokens * (row_bytes + sum(4 * site.channels for site in sites))
     shard = shard_rows(row_bytes) * row_bytes
     if shard <= GATHERED:
-        held += 2 * shard  # one that is filled and one that is being written
+        held += (1 + SEALED) * shard  # one that is filled and those that are being written
     return JobEstimate(
         texts=full,
         tokens=tokens,

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +118,41 @@ _TYPES: dict[str, type] = {
 
 def write_index(folder: Path, index: CaptureIndex) -> None:
     """Put `index` into `folder` in place of an earlier one; OSError leaves the earlier one as it was."""
-    text = json.dumps(asdict(index), indent=1, ensure_ascii=False).removesuffix("\n}")
+    IndexFile(folder).write(index)
+
+
+class IndexFile:
+    """`capture.json` of a folder, written again and again while shards are added.
+
+    A job of ten thousand shards writes its index as often: each shard is put into words once and kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / INDEX
+        self._shards = bytearray()
+        self._known: list[dict[str, Any]] = []
+
+    def write(self, index: CaptureIndex) -> None:
+        """Put `index` in place of an earlier one, in one step; OSError leaves the earlier one as it was."""
+        known = len(self._known)
+        if known > len(index.shards) or (known and index.shards[known - 1] is not self._known[-1]):
+            self._shards, known = bytearray(), 0
+        for shard in index.shards[known:]:
+            self._shards += (b",\n  " if self._shards else b"  ") + _words(shard, None)
+        self._known = index.shards
+        rest = {name: value for name, value in _plain(index).items() if name != "shards"}
+        head = _words(rest, 1).removesuffix(b"\n}") + b',\n "shards": [\n'
+        body = b"".join((head, self._shards, b"\n ]"))
+        write_durably(self._path, body + _CHECKSUM % zlib.crc32(body))
+
+
+def _plain(index: CaptureIndex) -> dict[str, Any]:
+    return {field.name: getattr(index, field.name) for field in fields(index)}
+
+
+def _words(value: object, indent: int | None) -> bytes:
     # A lone surrogate, as broken prompts hold, has no UTF-8; JSON has an escape for it.
-    body = text.encode("utf-8", "backslashreplace")
-    write_durably(folder / INDEX, body + _CHECKSUM % zlib.crc32(body))
+    return json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def read_index(folder: Path) -> CaptureIndex:

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from core_hooks.capture.batching import batches
 from core_hooks.capture.corpus import Corpus
 from core_hooks.capture.corpus_forward import CorpusForward
-from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter, write_vocabulary
-from core_hooks.capture.durable import TEMPORARY, make_folder
+from core_hooks.capture.corpus_writer import GATHERED, CorpusSite, CorpusWriter
+from core_hooks.capture.durable import make_folder
 from core_hooks.capture.estimate import estimate_job
-from core_hooks.capture.folder_lock import LOCK, FolderLock
-from core_hooks.capture.index import (
-    FORMAT,
-    INDEX,
-    VERSION,
-    VOCABULARY,
-    CaptureError,
-    CaptureIndex,
-    read_index,
-    write_index,
-)
+from core_hooks.capture.folder_lock import FolderLock
+from core_hooks.capture.index import FORMAT, VERSION, CaptureError, CaptureIndex
+from core_hooks.capture.job_folder import begun, clean, existing
 from core_hooks.capture.job_settings import JobEstimate, JobProgress, JobResult, JobSettings
 from core_hooks.capture.model_fingerprint import describe_model
 from core_hooks.capture.pace import Pace
 from core_hooks.capture.plan_process import PlanProcess
 from core_hooks.capture.row_detector import widened_by_torch
 from core_hooks.capture.shard_plan import Place, ShardPlan, plan_shards
-from core_hooks.capture.threads import ReadAhead, WriteBehind
-from core_hooks.capture.tokenizing import stock_backend, tokenizer_of, vocabulary
+from core_hooks.capture.threads import AtOnce, ReadAhead, WriteBehind
+from core_hooks.capture.tokenizing import stock_backend, tokenizer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,12 +35,13 @@ if TYPE_CHECKING:
     from core_hooks.model.batch import TokenBatch
     from core_hooks.model.opened import OpenedModel
 
+    Behind = AtOnce | WriteBehind
     Report = Callable[[JobProgress], None]
 
 _SHARD_BYTES = 32 << 20
 _SHARD_BATCHES = 8  # a shard holds several batches at least, or there would be little to sort by length
 _SHARD_ROWS = 1 << 18
-_ELSEWHERE = 8  # characters for each row of a shard from which a corpus is worth a process that reads it
+_ELSEWHERE = 8  # characters for each row of a shard from which a corpus is worth processes beside this one
 _NO_CONTEXT = 2048  # window of a model that sets no limit
 _LOOK = 0.1  # seconds between two looks, while the job is paused, whether it was cancelled
 
@@ -177,7 +169,7 @@ class CaptureJob:
             finished stay readable, and resuming goes on behind them.
         """
         folder = self.settings.out
-        found = self._existing(folder, resume)
+        found = existing(folder, resume)
         if found is not None and found.finished:
             return _result("finished", folder, found)
         size = self._measured()
@@ -187,10 +179,10 @@ class CaptureJob:
             raise CaptureError(f"'{folder}' can't be made: {error.strerror or error}.") from error
         with FolderLock(folder):
             # Whoever held the lock before may have gone on meanwhile.
-            found = self._existing(folder, resume)
+            found = existing(folder, resume)
             if found is not None and found.finished:
                 return _result("finished", folder, found)
-            _clean(folder)
+            clean(folder)
             with self._forward() as forward:
                 return self._capture(forward, found, size, on_progress)
 
@@ -209,14 +201,17 @@ class CaptureJob:
         sites = forward.sites(self._first_token())
         if self._cancel.is_set():
             return JobResult("cancelled", folder, 0, 0, 0)
-        index = self._begin(folder, sites, found)
+        index = begun(folder, self._new_index(sites), found, self._opened)
         place = (Place.of_json(index.shards[-1]["next"]) if index.shards else None) or Place()
         plans = self._plans(index, place, size)
-        writer = CorpusWriter(folder, index, sites, widened_by_torch)
+        several, row_bytes = self._several(size, index), sum(site.row_bytes for site in sites)
+        # Rows that only have to be put in their place in memory are put there by the thread that has them.
+        at_once = index.settings["shard_rows"] * row_bytes <= GATHERED and forward.on_cpu
+        writer = CorpusWriter(folder, index, sites, widened_by_torch, elsewhere=several)
         pace = Pace(size.records, place.record, index.rows, on_progress)
         with ExitStack() as stack:
             stack.callback(writer.close)
-            behind = stack.enter_context(WriteBehind())
+            behind: Behind = stack.enter_context(AtOnce()) if at_once else stack.enter_context(WriteBehind())
             ahead = stack.enter_context(ReadAhead(plans))
             if self._engine is not None:
                 self._write_shards(self._engine, ahead, writer, behind, pace)
@@ -245,7 +240,7 @@ class CaptureJob:
             cancel=self._cancel,
         )
         backend = stock_backend(self._opened)
-        if backend is None or size.nbytes < _ELSEWHERE * rows:
+        if backend is None or not self._several(size, index):
             yield from here
             return
         corpus, name = self._corpus, self._opened.summary.name
@@ -255,8 +250,12 @@ class CaptureJob:
                 yield from process.plans(first.first_row + first.rows, first.next, self._cancel)
                 return
 
+    def _several(self, size: CorpusSize, index: CaptureIndex) -> bool:
+        """Whether the corpus makes so many shards that a process that works on them is worth its start."""
+        return size.nbytes >= _ELSEWHERE * index.settings["shard_rows"]
+
     def _run_shard(
-        self, forward: CorpusForward, plan: ShardPlan, writer: CorpusWriter, behind: WriteBehind, pace: Pace
+        self, forward: CorpusForward, plan: ShardPlan, writer: CorpusWriter, behind: Behind, pace: Pace
     ) -> bool:
         """Run every batch of a shard; whether the job was not cancelled meanwhile."""
         lengths = plan.lengths
@@ -274,7 +273,7 @@ class CaptureJob:
         return True
 
     def _write_shards(
-        self, engine: RayEngine, plans: Iterable[ShardPlan], writer: CorpusWriter, behind: WriteBehind, pace: Pace
+        self, engine: RayEngine, plans: Iterable[ShardPlan], writer: CorpusWriter, behind: Behind, pace: Pace
     ) -> None:
         """Write the shards that an engine computes, until they end or the job is cancelled."""
         for plan, found in engine.shards(plans, self.settings, self._cancel):
@@ -302,41 +301,6 @@ class CaptureJob:
                 return ids[0]
         raise CaptureError(f"'{self._corpus.path}' holds no text.")
 
-    def _existing(self, folder: Path, resume: bool) -> CaptureIndex | None:
-        """The index that lies in the folder, None where there is none yet."""
-        if not folder.exists():
-            return None
-        if not folder.is_dir():
-            raise CaptureError(f"'{folder}' is a file; choose another folder for the capture.")
-        if not (folder / INDEX).exists():
-            if all(entry.name == LOCK or entry.name.endswith(TEMPORARY) for entry in folder.iterdir()):
-                return None  # empty, or a job that was killed before it had begun
-            raise CaptureError(f"'{folder}' exists already and is no capture; choose another folder.")
-        if not resume:
-            raise CaptureError(f"'{folder}' holds a capture already; resume it or choose another folder.")
-        index = read_index(folder)
-        if index.kind != "corpus":
-            raise CaptureError(f"'{folder}' holds the capture of a run, not of a corpus; choose another folder.")
-        return index
-
-    def _begin(self, folder: Path, sites: Sequence[CorpusSite], found: CaptureIndex | None) -> CaptureIndex:
-        """The index to go on from: the one found, if it is of the same job, else a new one, written."""
-        wanted = self._new_index(sites)
-        try:
-            if found is not None:
-                _check_same(found, wanted, folder)
-                index = found
-            else:
-                index = wanted
-                write_index(folder, index)
-            if VOCABULARY not in index.files and self._opened.tokenizer is not None:
-                entry = write_vocabulary(folder, vocabulary(self._opened))
-                index = replace(index, files={**index.files, VOCABULARY: entry})
-                write_index(folder, index)
-        except OSError as error:
-            raise CaptureError(f"'{folder}' can't be written: {error.strerror or error}.") from error
-        return index
-
     def _shard_rows(self, row_bytes: int) -> int:
         """Tokens of a shard."""
         return min(max(_SHARD_BATCHES * self.settings.batch_tokens, _SHARD_BYTES // row_bytes), _SHARD_ROWS)
@@ -363,35 +327,6 @@ class CaptureJob:
             kind="corpus",
             source=self._corpus.as_json(),
         )
-
-
-def _check_same(found: CaptureIndex, wanted: CaptureIndex, folder: Path) -> None:
-    """Raise a CaptureError that says what differs, unless both are of the same job."""
-
-    def sites(index: CaptureIndex) -> list[Any]:
-        return [{**row, "shape": row["shape"][1:]} for row in index.sites]
-
-    def source(index: CaptureIndex) -> dict[str, Any]:
-        return {key: value for key, value in index.source.items() if key != "path"}
-
-    pairs = {
-        "another model": (found.model.get("fingerprint"), wanted.model["fingerprint"]),
-        "another corpus, or this one changed": (source(found), source(wanted)),
-        "other layers or another dtype": (sites(found), sites(wanted)),
-        "other settings": (found.settings, wanted.settings),
-    }
-    different = next((what for what, (one, other) in pairs.items() if one != other), None)
-    if different is None and found.shards and Place.of_json(found.shards[-1].get("next")) is None:
-        different = "a writer that did not say where it stopped"
-    if different is not None:
-        raise CaptureError(f"'{folder}' can't be resumed: it was begun with {different}; choose another folder.")
-
-
-def _clean(folder: Path) -> None:
-    """Remove what a killed job had not finished."""
-    for entry in folder.iterdir():
-        if entry.name.endswith(TEMPORARY) and not entry.is_dir():
-            entry.unlink(missing_ok=True)
 
 
 def _result(state: Any, folder: Path, index: CaptureIndex) -> JobResult:

@@ -9,7 +9,7 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from core_hooks.capture.durable import TEMPORARY, joined_crc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from io import FileIO
     from pathlib import Path
 
     from numpy.typing import DTypeLike
@@ -55,7 +56,93 @@ class TensorSpec:
         return math.prod(self.shape) * DTYPES[self.dtype][1]
 
 
-class ShardWriter:
+class ShardFile:
+    """An open file whose tensors have their places, filled in any order; in whatever process has it open.
+
+    Parameters
+    ----------
+    file
+        Unbuffered, to read and to write; closed with this.
+    begins, sizes
+        Where each tensor begins in the file, in the order of the file, and its bytes.
+    nbytes
+        Of the whole file.
+    """
+
+    def __init__(self, file: FileIO, begins: Mapping[str, int], sizes: Mapping[str, int], nbytes: int) -> None:
+        self._file = file
+        self._begins = dict(begins)
+        self._sizes = dict(sizes)
+        self.nbytes = nbytes
+
+    @property
+    def descriptor(self) -> int:
+        """Of the open file."""
+        return self._file.fileno()
+
+    def places(self) -> dict[str, Any]:
+        """What `ShardFile` needs besides the file, as plain data."""
+        return {"begins": self._begins, "sizes": self._sizes, "nbytes": self.nbytes}
+
+    def write(self, name: str, values: np.ndarray, offset: int = 0) -> None:
+        """Put the bytes of a C-contiguous array into tensor `name`, `offset` bytes behind its beginning.
+
+        Raises
+        ------
+        ValueError
+            When they don't fit into the tensor.
+        OSError
+            When the disk refuses.
+        """
+        if offset < 0 or offset + values.nbytes > self._sizes[name]:
+            raise ValueError(f"{values.nbytes} bytes at {offset} don't fit into tensor '{name}'.")
+        if values.size:
+            # A view as bytes: the file takes it without a copy in between.
+            self._write(values.reshape(-1).view(np.uint8).data, self._begins[name] + offset)
+
+    def mapped(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        """What was written of a tensor so far, straight from the system's cache; what is changed stays in memory."""
+        return np.memmap(self._file, dtype, "c", self._begins[name], shape)
+
+    def checksum(self, known: Mapping[str, int]) -> str:
+        """CRC-32 of the file, as `core_hooks.capture.durable.checksum` gives it; `known` are those of some tensors."""
+        crc, read_to = 0, 0
+        for name, begin in self._begins.items():
+            if name in known:
+                crc = self._read_crc(read_to, begin, crc)
+                crc = joined_crc(crc, known[name], self._sizes[name])
+                read_to = begin + self._sizes[name]
+        return f"{self._read_crc(read_to, self.nbytes, crc):08x}"
+
+    def sync(self) -> None:
+        """Make what was written survive power loss."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing."""
+        self._file.close()
+
+    def _write(self, data: bytes | memoryview, position: int) -> None:
+        view = memoryview(data)
+        while view:
+            if hasattr(os, "pwrite"):
+                count = os.pwrite(self._file.fileno(), view, position)
+            else:
+                self._file.seek(position)
+                count = self._file.write(view) or 0
+            view, position = view[count:], position + count
+
+    def _read_crc(self, begin: int, end: int, crc: int) -> int:
+        self._file.seek(begin)
+        while begin < end:
+            piece = self._file.read(min(_PIECE, end - begin))
+            if not piece:
+                raise OSError(errno.EIO, "the file was cut short meanwhile")
+            crc, begin = zlib.crc32(piece, crc), begin + len(piece)
+        return crc
+
+
+class ShardWriter(ShardFile):
     """A safetensors file in the making: every tensor has its place from the start and is filled in any order.
 
     The bytes go to ``<path>.tmp``; `finish` syncs and renames it, so that `path` exists only once it is whole.
@@ -91,11 +178,13 @@ class ShardWriter:
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
         start = 8 + len(text)
-        self.nbytes = start + offset
-        self._begins = {name: start + begin for name, begin in begins.items()}  # in the order of the file
-        self._sizes = {spec.name: spec.nbytes for spec in specs}
         self._temporary.unlink(missing_ok=True)
-        self._file = self._temporary.open("xb", buffering=0)
+        super().__init__(
+            self._temporary.open("x+b", buffering=0),
+            {name: start + begin for name, begin in begins.items()},
+            {spec.name: spec.nbytes for spec in specs},
+            start + offset,
+        )
         try:
             if hasattr(os, "posix_fallocate") and offset:
                 os.posix_fallocate(self._file.fileno(), 0, self.nbytes)
@@ -104,75 +193,19 @@ class ShardWriter:
             self.discard()
             raise
 
-    def write(self, name: str, values: np.ndarray, offset: int = 0) -> None:
-        """Put the bytes of a C-contiguous array into tensor `name`, `offset` bytes behind its beginning.
-
-        Raises
-        ------
-        ValueError
-            When they don't fit into the tensor.
-        OSError
-            When the disk refuses.
-        """
-        if offset < 0 or offset + values.nbytes > self._sizes[name]:
-            raise ValueError(f"{values.nbytes} bytes at {offset} don't fit into tensor '{name}'.")
-        if values.size:
-            # A view as bytes: the file takes it without a copy in between.
-            self._write(values.reshape(-1).view(np.uint8).data, self._begins[name] + offset)
-
-    def mapped(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-        """What was written of a tensor so far, straight from the system's cache; what is changed stays in memory."""
-        return np.memmap(self._temporary, dtype, "c", self._begins[name], shape)
-
-    def checksum(self, known: Mapping[str, int]) -> str:
-        """CRC-32 of the file, as `core_hooks.capture.durable.checksum` gives it; `known` are those of some tensors."""
-        crc, read_to = 0, 0
-        with self._temporary.open("rb") as file:
-            for name, begin in self._begins.items():
-                if name in known:
-                    crc = _read_crc(file, read_to, begin, crc)
-                    crc = joined_crc(crc, known[name], self._sizes[name])
-                    read_to = begin + self._sizes[name]
-            crc = _read_crc(file, read_to, self.nbytes, crc)
-        return f"{crc:08x}"
-
-    def sync(self) -> None:
-        """Make what was written survive power loss."""
-        os.fsync(self._file.fileno())
-
     def finish(self) -> None:
         """Sync the file and give it its name; OSError leaves nothing under that name."""
         try:
             self.sync()
-            self._file.close()
+            self.close()
             self._temporary.replace(self.path)
         finally:
             self.discard()
 
     def discard(self) -> None:
         """Close and remove what was not finished; calling it again does nothing."""
-        self._file.close()
+        self.close()
         self._temporary.unlink(missing_ok=True)
-
-    def _write(self, data: bytes | memoryview, position: int) -> None:
-        view = memoryview(data)
-        while view:
-            if hasattr(os, "pwrite"):
-                count = os.pwrite(self._file.fileno(), view, position)
-            else:
-                self._file.seek(position)
-                count = self._file.write(view) or 0
-            view, position = view[count:], position + count
-
-
-def _read_crc(file: BinaryIO, begin: int, end: int, crc: int) -> int:
-    file.seek(begin)
-    while begin < end:
-        piece = file.read(min(_PIECE, end - begin))
-        if not piece:
-            raise OSError(errno.EIO, "the file was cut short meanwhile")
-        crc, begin = zlib.crc32(piece, crc), begin + len(piece)
-    return crc
 
 
 def write_shard(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> int:

@@ -99,6 +99,23 @@ class ReadAhead(Generic[T]):
                 close()  # what a generator holds goes with this thread, not some time later
 
 
+class AtOnce:
+    """Calls functions where they are put: a `WriteBehind` for what takes no longer than handing it over."""
+
+    def __enter__(self) -> AtOnce:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def put(self, call: Callable[[], None]) -> None:
+        """Call it."""
+        call()
+
+    def flush(self) -> None:
+        """There is nothing to wait for."""
+
+
 class WriteBehind:
     """Calls functions one after the other in a thread of its own; a context manager.
 

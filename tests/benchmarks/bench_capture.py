@@ -13,7 +13,6 @@ import random
 import shutil
 import tempfile
 import time
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,7 @@ import numpy as np
 import psutil
 import torch
 
-from core_hooks.capture import corpus_writer
+from core_hooks.capture import sealing
 from core_hooks.capture.batching import batches
 from core_hooks.capture.channel_statistics import ChannelStatistics
 from core_hooks.capture.channels import channel_card
@@ -37,6 +36,7 @@ from core_hooks.capture.job import CaptureJob
 from core_hooks.capture.job_settings import JobProgress, JobSettings
 from core_hooks.capture.reader import open_capture
 from core_hooks.capture.row_detector import widened_by_torch
+from core_hooks.capture.shard import ShardWriter
 from core_hooks.capture.shard_plan import plan_shards
 from core_hooks.capture.tokenizing import tokenizer_of
 from core_hooks.hooks import StopForward
@@ -170,8 +170,8 @@ def new_index(sites: list[CorpusSite], rows: int = 0, **changed: Any) -> Capture
     return CaptureIndex(**{**fields, **changed})
 
 
-def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> float:
-    """Seconds to write random float16 rows, the values made beforehand."""
+def write_capture(folder: Path, tokens: int, channels: int, *, elsewhere: bool = False, seed: int = 0) -> float:
+    """Seconds to write random float16 rows, the values made beforehand, sealed in this process or in one beside it."""
     rng = np.random.default_rng(seed)
     block = rng.standard_normal((4096, channels), np.float32).astype(np.float16)
     site = CorpusSite("h.0", "after", "float32", "float16", (channels,))
@@ -182,7 +182,7 @@ def write_capture(folder: Path, tokens: int, channels: int, seed: int = 0) -> fl
     plans = list(
         plan_shards(texts, lambda t: [[int(w) for w in s.split()] for s in t], shard_rows=1 << 16, context=512)
     )
-    writer = CorpusWriter(folder, index, [site], widened_by_torch)
+    writer = CorpusWriter(folder, index, [site], widened_by_torch, elsewhere=elsewhere)
     started = time.perf_counter()
     try:
         for plan in plans:
@@ -216,30 +216,35 @@ def plain_write(path: Path, sizes: list[int]) -> float:
 @contextmanager
 def without(*parts: str) -> Iterator[None]:
     """The writer without its statistics or its checksums, to see what each costs."""
-    writer, shard = corpus_writer.CorpusWriter, corpus_writer.ShardWriter
-    statistics, checksum = writer._statistics, shard.checksum
+    statistics, crc = sealing.statistics_of, sealing.zlib
+    whole = ShardWriter.checksum
     if "statistics" in parts:
-        writer._statistics = lambda self, site, stored, first: ChannelStatistics.of_nothing(site.channels)  # type: ignore
+        sealing.statistics_of = lambda values, *rest: ChannelStatistics.of_nothing(values.shape[1])  # type: ignore
     if "checksums" in parts:
-        shard.checksum = lambda self, known: "00000000"  # type: ignore[method-assign]
-        corpus_writer.zlib = SimpleNamespace(crc32=lambda data: 0)  # type: ignore[assignment]
+        ShardWriter.checksum = lambda self, known: "00000000"  # type: ignore[method-assign]
+        sealing.zlib = SimpleNamespace(crc32=lambda data: 0)  # type: ignore[assignment]
     try:
         yield
     finally:
-        writer._statistics, shard.checksum, corpus_writer.zlib = statistics, checksum, zlib  # type: ignore[method-assign]
+        sealing.statistics_of, sealing.zlib, ShardWriter.checksum = statistics, crc, whole  # type: ignore
 
 
 def writing(folder: Path, tokens: int, channels: int = 512) -> Path:
     print(
         f"Writing {tokens:,} tokens of {channels} channels as float16, and plain writes with the same syncs, by turns"
     )
-    ways = {"values alone": ("statistics", "checksums"), "with checksums": ("statistics",), "and statistics": ()}
+    ways: dict[str, tuple[str, ...]] = {
+        "values alone": ("statistics", "checksums"), "with checksums": ("statistics",), "and statistics": (),
+        "in a process": (),
+    }  # fmt: skip
     seconds: dict[str, list[float]] = {}
     for number in range(ROUNDS):
         for name, left_out in ways.items():
             out = folder / f"written-{name}-{number}"
             with without(*left_out):
-                seconds.setdefault(name, []).append(write_capture(out, tokens, channels))
+                seconds.setdefault(name, []).append(
+                    write_capture(out, tokens, channels, elsewhere=name == "in a process")
+                )
             sizes = [shard["bytes"] for shard in open_capture(out).index.shards]
             if left_out or number < ROUNDS - 1:
                 shutil.rmtree(out)
@@ -250,10 +255,8 @@ def writing(folder: Path, tokens: int, channels: int = 512) -> Path:
         middle = float(np.median(taken))
         print(f"  {name:15} {size / middle / 1e6:6,.0f} MB/s, {plain / middle:.2f} of plain")
     values = np.random.default_rng(0).standard_normal((1 << 15, channels), np.float32).astype(np.float16)
-    site, started = CorpusSite("h.0", "after", "float32", "float16", (channels,)), time.perf_counter()
-    writer = corpus_writer.CorpusWriter(folder, new_index([site]), [site], widened_by_torch)
-    writer._statistics(site, values, 0)
-    writer.close()
+    started = time.perf_counter()
+    sealing.statistics_of(values, "float16", 0, widened_by_torch)
     print(f"  statistics alone, in memory, one core: {values.nbytes / (time.perf_counter() - started) / 1e6:,.0f} MB/s")
     return out
 

@@ -191,13 +191,18 @@ def test_a_cancelled_job_resumes_to_the_same_bytes(tmp_path: Path, tiny: OpenedM
     assert same_files(tmp_path / "out", tmp_path / "again")
 
 
+@pytest.mark.parametrize(
+    ("beside", "rooms"),
+    [pytest.param(10**9, (0, 1, 30, 77, 200), id="here"), pytest.param(0, (0, 1, 12, 20, 25), id="elsewhere")],
+)
 def test_a_disk_that_fills_up_at_any_write_loses_no_finished_shard(
-    tmp_path: Path, tiny: OpenedModel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: OpenedModel, monkeypatch: pytest.MonkeyPatch, beside: int, rooms: tuple[int, ...]
 ) -> None:
     import os
 
     from core_hooks.capture import shard as shard_module
 
+    monkeypatch.setattr(job_module, "_ELSEWHERE", beside)
     CaptureJob(tiny, settings(tmp_path)).run()
     wanted = settings(tmp_path, out=tmp_path / "again")
     real, room = os.pwrite, 0
@@ -210,7 +215,7 @@ def test_a_disk_that_fills_up_at_any_write_loses_no_finished_shard(
         return real(*args)
 
     monkeypatch.setattr(shard_module.os, "pwrite", pwrite)
-    for room in (0, 1, 30, 77, 200):  # noqa: B007 - how many writes the disk takes
+    for room in rooms:  # noqa: B007 - how many writes the disk takes
         with pytest.raises(CaptureError, match="no room left|No space left"):
             CaptureJob(tiny, wanted).run(resume=True)
         if (tmp_path / "again" / "capture.json").exists():
