@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from core_hooks.capture.index import CaptureError
+from core_hooks.capture.ray_choice import INSTALL
 from core_hooks.model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -100,9 +101,7 @@ class RayEngine:
         try:
             import ray
         except ImportError as error:
-            raise CaptureError(
-                "The engine 'ray' needs Ray; install it with `pip install \"mi-crow-inspector[ray]\"`, or use 'local'."
-            ) from error
+            raise CaptureError(f"The engine 'ray' needs Ray; install it with `{INSTALL}`, or use 'local'.") from error
         self._ray: Any = ray
         self._reference, self._threads = reference, threads
         self._started = not ray.is_initialized()
@@ -143,7 +142,7 @@ class RayEngine:
         waiting: deque[tuple[int, ShardPlan, int]] = deque()  # number, plan, how often it was tried
         going: dict[Any, tuple[Any, int, ShardPlan, int]] = {}
         done: dict[int, tuple[ShardPlan, Batches]] = {}
-        free = self._hire(settings, self._count)
+        free = self._hire(settings, self._count, cancel)
         number = given = 0
         more = True
         while not cancel.is_set():
@@ -176,7 +175,7 @@ class RayEngine:
                     self.lost += 1
                     self.processes.pop(worker, None)
                     waiting.appendleft((at, plan, tries))
-                    free += self._hire(settings, 1)
+                    free += self._hire(settings, 1, cancel)
                 else:
                     done[at] = (plan, batches)
                     free.append(worker)
@@ -204,13 +203,21 @@ class RayEngine:
                 ) from error
             return None
 
-    def _hire(self, settings: JobSettings, count: int) -> list[Any]:
-        """Start workers, all at once, and wait until each has opened the model."""
+    def _hire(self, settings: JobSettings, count: int, cancel: threading.Event) -> list[Any]:
+        """Start workers, all at once, and wait until each has opened the model; none when `cancel` is set."""
         resources = {"num_gpus": 1, "num_cpus": 0} if self._on_gpu else {"num_cpus": self._threads}
         actor = self._ray.remote(**resources)(ShardWorker)
         workers = [actor.remote(self._reference, settings, self._threads) for _ in range(count)]
+        asked = [worker.process.remote() for worker in workers]
+        # A cluster without room for them would let one wait for ever.
+        while not cancel.is_set() and self._ray.wait(asked, num_returns=count, timeout=_LOOK)[1]:
+            pass
+        if cancel.is_set():
+            for worker in workers:
+                self._ray.kill(worker)
+            return []
         try:
-            numbers = self._ray.get([worker.process.remote() for worker in workers])
+            numbers = self._ray.get(asked)
         except self._ray.exceptions.RayError as error:
             for worker in workers:
                 self._ray.kill(worker)

@@ -12,10 +12,11 @@ from mi_crow_gui.document.hook_spec import CONTROLLER
 from mi_crow_gui.engine.tasks import ModelTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from core_hooks.capture.job import CaptureJob
     from core_hooks.capture.job_settings import JobEstimate, JobProgress, JobResult, JobSettings
+    from core_hooks.capture.ray_choice import RayChoice
     from core_hooks.model.opened import OpenedModel
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.tasks import TaskDesk
@@ -51,11 +52,14 @@ class CorpusCapture(ModelTask):
         The user's controllers that act meanwhile; none takes every hook off for the time of the job.
     going
         While it is not set, the job is paused.
+    ray
+        The cluster that computes it; None: this machine does.
     """
 
     settings: JobSettings
     controllers: tuple[HookSpec, ...] = ()
     going: threading.Event = field(default_factory=threading.Event, compare=False)
+    ray: RayChoice | None = None
 
     @property
     def title(self) -> str:
@@ -68,8 +72,32 @@ class CorpusCapture(ModelTask):
         def tell(progress: JobProgress) -> None:
             desk.progress(progress.records, progress.total_records, words(progress))
 
+        if self.ray is not None:
+            return self._over_ray(opened, desk, self.ray, tell)
         with _job(opened, desk, self.settings, self.controllers, self.going) as job:
             return job.run(tell, resume=True)
+
+    def _over_ray(
+        self, opened: OpenedModel, desk: TaskDesk, ray: RayChoice, tell: Callable[[JobProgress], None]
+    ) -> JobResult:
+        """The same by the workers of a cluster; the open model is left alone."""
+        import torch
+
+        from core_hooks.capture.index import CaptureError
+        from core_hooks.capture.ray_process import capture_over_ray
+        from core_hooks.hooks.errors import RunCancelled
+        from core_hooks.model.errors import ModelError
+
+        try:
+            result = capture_over_ray(
+                opened.summary.reference, self.settings, ray, threads=torch.get_num_threads(), cancel=desk.cancel,
+                going=self.going, on_progress=tell, on_stage=lambda words: desk.progress(0, 0, words),
+            )  # fmt: skip
+        except CaptureError as error:
+            raise ModelError(str(error)) from error
+        if result is None:
+            raise RunCancelled("The capture was cancelled.")
+        return result
 
 
 def words(progress: JobProgress) -> str:

@@ -23,10 +23,13 @@ from PySide6.QtWidgets import (
 from core_hooks.capture.job_settings import JobSettings
 from core_hooks.model.site_pattern import compile_pattern
 from mi_crow_gui.document.formatting import count, elide_middle, plural
+from mi_crow_gui.panels.engine_choice import EngineChoice
 from mi_crow_gui.panels.look import GRID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from core_hooks.capture.ray_choice import RayChoice
 
 _DTYPES = (
     ("auto", "As the model gives it"),
@@ -68,6 +71,8 @@ class CorpusForm(QWidget):
         self._context.setToolTip("Longer texts are cut into windows of so many tokens, each seen alone")
         self._controllers = QCheckBox()
         self._controllers.setObjectName("corpusControllers")
+        self._engine = EngineChoice()
+        self._acting: tuple[str, ...] = ()
         self._out = _line("corpusOut", "Folder of the capture", "A new folder, or one with an unfinished capture")
         self._arrange()
         self._texts.textChanged.connect(self._on_edited)
@@ -79,6 +84,7 @@ class CorpusForm(QWidget):
         for spin in (self._batch, self._context):
             spin.valueChanged.connect(self._on_edited)
         self._controllers.toggled.connect(self._on_edited)
+        self._engine.changed.connect(self._on_engine_changed)
         self.set_columns((), "")
         self.set_controllers(())
         self.set_model((), (), 0)
@@ -108,6 +114,7 @@ class CorpusForm(QWidget):
         context.setBuddy(self._context)
         _row(form, "&Batch", self._batch, (self._batch, context, self._context))
         form.addRow("", self._controllers)
+        _row(form, "Com&pute on", self._engine.box, (self._engine,))
         _row(form, "&Save in", self._out, (self._out, out))
         # One column of labels in the middle, as there is one on the left.
         width = max(label.sizeHint().width() for label in (self._label_words, self._encoding_words, context))
@@ -146,14 +153,23 @@ class CorpusForm(QWidget):
 
     def set_controllers(self, sites: Sequence[str]) -> None:
         """Where the user's controllers act now."""
-        self._controllers.setEnabled(bool(sites))
+        self._acting = tuple(sites)
+        elsewhere = self.ray is not None
+        self._controllers.setEnabled(bool(sites) and not elsewhere)
         self._controllers.setAccessibleName("Controllers act")
+        if elsewhere:
+            self._controllers.setText("Controllers act on this machine alone: the model is captured as it is")
+            return
         where = elide_middle(", ".join(site or "the model" for site in sites), 48)
         self._controllers.setText(
             f"Let {plural(len(sites), 'controller')} act: {where}"
             if sites
             else "No controller is switched on: the model is captured as it is"
         )
+
+    def set_ray_lacking(self, reason: str) -> None:
+        """Why no cluster can be chosen; "" when one can."""
+        self._engine.set_lacking(reason)
 
     def set_texts(self, path: str) -> None:
         """Name the texts."""
@@ -211,6 +227,11 @@ class CorpusForm(QWidget):
         """Whether the user's controllers are to act."""
         return self._controllers.isEnabled() and self._controllers.isChecked()
 
+    @property
+    def ray(self) -> RayChoice | None:
+        """The cluster that is to compute it, None for this machine."""
+        return self._engine.ray
+
     def settings(self) -> JobSettings | None:
         """What the form says, None while something is missing."""
         if not (self.texts and self.out and self._chosen):
@@ -232,6 +253,11 @@ class CorpusForm(QWidget):
 
     @Slot()
     def _on_edited(self) -> None:
+        self.changed.emit()
+
+    @Slot()
+    def _on_engine_changed(self) -> None:
+        self.set_controllers(self._acting)
         self.changed.emit()
 
     @Slot()
@@ -265,7 +291,7 @@ def _row(form: QFormLayout, words: str, buddy: QWidget, widgets: Sequence[QWidge
     row = QHBoxLayout()
     row.setSpacing(GRID)
     for widget in widgets:
-        row.addWidget(widget, 1 if isinstance(widget, (QLineEdit, QComboBox, QSpinBox)) else 0)
+        row.addWidget(widget, 1 if isinstance(widget, (QLineEdit, QComboBox, QSpinBox, EngineChoice)) else 0)
     label = QLabel(words)
     label.setBuddy(buddy)
     form.addRow(label, row)

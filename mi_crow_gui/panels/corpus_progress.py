@@ -27,6 +27,7 @@ class CorpusProgress(QWidget):
         super().__init__(parent)
         self.setObjectName("corpusProgress")
         self._paused = False
+        self._begun = ""
         self._what = _label("corpusWhat", "What is captured")
         self._where = _label("corpusWhere", "Where it is written")
         self._where.setForegroundRole(QPalette.ColorRole.PlaceholderText)
@@ -65,11 +66,13 @@ class CorpusProgress(QWidget):
         column.addStretch(1)
         column.addWidget(hint)
 
-    def begin(self, texts: Path, folder: Path, sites: int, controllers: int) -> None:
-        """A job is to start."""
+    def begin(self, texts: Path, folder: Path, sites: int, controllers: int, cluster: str = "") -> None:
+        """A job is to start; `cluster` says in words where it is computed, "" for this machine."""
         acting = f", with {count(controllers)} of your controllers acting" if controllers else ""
         layers = f"{count(sites)} layer{'s' if sites != 1 else ''}"
-        self._what.setText(f"Capturing {layers} over {elide_middle(texts.name, 60)}{acting}")
+        where = f", computed by {cluster}" if cluster else ""
+        self._what.setText(f"Capturing {layers} over {elide_middle(texts.name, 60)}{acting}{where}")
+        self._begun = "Joining the cluster" if cluster else "Reading the texts"
         self._where.setText(f"into {folder}")
         self._bar.setRange(0, 0)
         self._pace.setText("Waiting for the model")
@@ -80,14 +83,15 @@ class CorpusProgress(QWidget):
 
     def show_begun(self) -> None:
         """It has the model; its first batch is on its way."""
-        self._pace.setText("Reading the texts")
+        self._pace.setText(self._begun)
         self._pause.setEnabled(True)
 
     def show_progress(self, done: int, total: int, words: str) -> None:
         """How many texts are done, and how fast it goes in words."""
-        self._bar.setRange(0, 1000)
-        self._bar.setValue(done * 1000 // total if total else 0)
-        self._bar.setFormat(f"{count(done)} of {count(total)} texts")
+        if total:
+            self._bar.setRange(0, 1000)
+            self._bar.setValue(done * 1000 // total)
+            self._bar.setFormat(f"{count(done)} of {count(total)} texts")
         if self._pause.isEnabled() and not self._paused:
             self._pace.setText(words)
 

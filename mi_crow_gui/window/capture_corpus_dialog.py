@@ -21,6 +21,7 @@ from mi_crow_gui.window.icons import icon
 
 if TYPE_CHECKING:
     from core_hooks.capture.job_settings import JobEstimate, JobSettings
+    from core_hooks.capture.ray_choice import RayChoice
     from core_hooks.capture.survey import FolderLook, TextsLook
 
 TEXT_FILES = "Texts (*.txt *.jsonl *.ndjson *.csv *.tsv *.parquet *.md);;All files (*)"
@@ -151,7 +152,7 @@ class CaptureCorpusDialog(QDialog):
                     ("Tokens", f"about {count(estimate.tokens)}"),
                     ("On disk", f"about {free}"),
                     ("Memory", f"{byte_size(estimate.memory)} beside the model"),
-                    ("Time", f"about {_time(estimate.seconds)}"),
+                    ("Time", f"about {_time(estimate.seconds)}{' on this machine alone' if self.form.ray else ''}"),
                 ]
             )
             self._fits = estimate.fits
@@ -161,9 +162,10 @@ class CaptureCorpusDialog(QDialog):
                 )
         self._say()
 
-    def show_job(self, settings: JobSettings, controllers: int) -> None:
+    def show_job(self, settings: JobSettings, controllers: int, ray: RayChoice | None = None) -> None:
         """The job that goes on now, in place of the form."""
-        self.progress.begin(settings.texts, settings.out, len(settings.sites), controllers)
+        cluster = "" if ray is None else f"the Ray cluster {ray.address or 'of this machine'}"
+        self.progress.begin(settings.texts, settings.out, len(settings.sites), controllers, cluster)
         self._ended = ""
         self._pages.setCurrentWidget(self.progress)
         self._say()

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from core_hooks.capture.ray_choice import lacking
 from mi_crow_gui.document.hook_spec import CAPTURE
 from mi_crow_gui.engine.corpus_capture import CorpusCapture, CorpusEstimate
 
 if TYPE_CHECKING:
     from core_hooks.capture.job_settings import JobResult, JobSettings
+    from core_hooks.capture.ray_choice import RayChoice
     from core_hooks.capture.survey import FolderLook, TextsLook
     from mi_crow_gui.document.hook_spec import HookSpec
     from mi_crow_gui.engine.messages import Failure
@@ -55,13 +57,13 @@ class CorpusWiring(QObject):
         """The job that goes on now."""
         return self._job
 
-    def start(self, settings: JobSettings, controllers: bool = False) -> None:
+    def start(self, settings: JobSettings, controllers: bool = False, ray: RayChoice | None = None) -> None:
         """Start a job, or go on with the one that lies in its folder, as soon as the model is free."""
         going = threading.Event()
         going.set()
-        self._next = CorpusCapture(settings, self._acting() if controllers else (), going)
+        self._next = CorpusCapture(settings, self._acting() if controllers else (), going, ray)
         if self._dialog is not None:
-            self._dialog.show_job(settings, len(self._next.controllers))
+            self._dialog.show_job(settings, len(self._next.controllers), ray)
         if self._going is not None:
             self._service.stop()  # what it will take is known well enough
         self._begin()
@@ -80,9 +82,10 @@ class CorpusWiring(QObject):
             dialog.cancelRequested.connect(self._on_dialog_cancel_requested)
             self._tell_of_model()
             if self._job is not None:
-                dialog.show_job(self._job.settings, len(self._job.controllers))
+                dialog.show_job(self._job.settings, len(self._job.controllers), self._job.ray)
                 dialog.progress.show_begun()
         dialog.set_ready(self._is_free())
+        dialog.form.set_ray_lacking(lacking())
         dialog.form.set_controllers([spec.site for spec in self._acting()])
         if not dialog.form.layers:
             dialog.form.set_layers(self._layers())
@@ -156,7 +159,8 @@ class CorpusWiring(QObject):
     @Slot(object)
     def _on_dialog_start_requested(self, settings: JobSettings) -> None:
         dialog = self._dialog
-        self.start(settings, dialog is not None and dialog.form.controllers_act)
+        ray = dialog.form.ray if dialog is not None else None
+        self.start(settings, dialog is not None and dialog.form.controllers_act, ray)
 
     @Slot(bool)
     def _on_dialog_pause_requested(self, paused: bool) -> None:
@@ -244,7 +248,9 @@ class CorpusWiring(QObject):
             if done.notes:
                 words = f"{words} {' '.join(done.notes)}"
             self._captures.open_folder(str(folder))
-        elif done is not None or result.cancelled:
+        elif done is None and result.cancelled:
+            words = "The capture was ended before it had begun."
+        elif done is not None:
             words = f"The capture in {folder} was ended early; Go on finishes it."
         else:
             words = result.problem

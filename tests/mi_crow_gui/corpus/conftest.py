@@ -59,6 +59,10 @@ class CorpusDriver:
         self.qtbot.waitUntil(lambda: "about" in self.facts["Tokens"] and self.can_start(), timeout=20_000)
         return self.facts
 
+    def wait_begun(self) -> None:
+        """Until the job has the model thread, and can be paused."""
+        self.qtbot.waitUntil(self.find(QAbstractButton, "corpusPause").isEnabled, timeout=60_000)
+
     def wait_end(self) -> str:
         self.qtbot.waitUntil(lambda: not self.dialog.working, timeout=60_000)
         return self.message
