@@ -34,7 +34,13 @@ def test_plots_stand_below_each_other_where_two_do_not_fit_side_by_side(driver: 
     qtbot.waitUntil(lambda: second.y() > first.y() and second.width() >= 200)
     page = driver.window.plot_board.currentWidget()
     assert isinstance(page, QScrollArea)
-    assert page.widget().height() >= 2 * 200
+    # Both fit, if low: nothing is scrolled away.
+    assert page.verticalScrollBar().maximum() == 0
+    assert min(first.height(), second.height()) >= 128
+    driver.window.plot_board.setMaximumHeight(240)
+    # Both do not: each is as high as is easily read.
+    qtbot.waitUntil(lambda: page.widget().height() >= 2 * 200)
+    driver.window.plot_board.setMaximumHeight((1 << 24) - 1)
     driver.act("layoutInspect")
     driver.window.resize(1440, 900)
     qtbot.waitUntil(lambda: second.y() == first.y() and second.x() > first.x())

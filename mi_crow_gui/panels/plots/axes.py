@@ -35,7 +35,7 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         self._upright = orientation in ("left", "right")
         self._first = self._count = self._shift = 0
         self._labels: Sequence[str] = ()
-        self._brief = False
+        self._brief = self._cramped = False
         self._room = 1.0
         self.enableAutoSIPrefix(False)
         self.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False, autoExpandTextSpace=False)
@@ -45,8 +45,18 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         """What is along the axis, "" for nothing."""
         if name != self.labelText:
             self.setLabel(name)
-            self.showLabel(bool(name))
+            self.showLabel(bool(name) and not self._cramped)
             self._measure()
+
+    def set_cramped(self, cramped: bool) -> bool:
+        """Whether the picture needs the room of all but the numbers; True if that is new."""
+        if cramped == self._cramped:
+            return False
+        self._cramped = cramped
+        self.showLabel(bool(self.labelText) and not cramped)
+        self.set_brief(cramped)
+        self._measure()
+        return True
 
     def set_positions(self, first: int, amount: int, labels: Sequence[str] = (), shift: int = 0) -> None:
         """What is labelled: `amount` positions from `first` on; `labels` may be shorter or empty.
@@ -110,6 +120,8 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
 class ValueAxis(pg.AxisItem):  # type: ignore[misc]
     """Labels measured values; it keeps its width while they change, so that the picture stands still."""
 
+    _cramped = False
+
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation)
         self.enableAutoSIPrefix(False)
@@ -126,6 +138,27 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]
         """What is along the axis."""
         if name != self.labelText:
             self.setLabel(name)
+            self._fit_name()
+
+    def set_cramped(self, cramped: bool) -> bool:
+        """Whether the picture needs the room of all but the numbers; True if that is new."""
+        if cramped == self._cramped:
+            return False
+        self._cramped = cramped
+        self._fit_name()
+        self.setHeight(math.ceil((1 if cramped else 2) * _metrics().height() + _GAP))
+        return True
+
+    def resizeEvent(self, event: object = None) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        self._fit_name()
+
+    def _fit_name(self) -> None:
+        # Half a name would be read as another one; its place stays, so that pictures stand below each other.
+        if self.orientation in ("left", "right"):
+            self.label.setVisible(self.label.boundingRect().width() <= self.size().height())
+        else:
+            self.label.setVisible(not self._cramped)
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: D102
         if not self.logMode:

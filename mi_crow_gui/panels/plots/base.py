@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.drawing import Drawing
 
 NO_TOKEN = -1
+# A lower plot needs the room of its foot line for its picture; and so low it still says something.
+LOW, LEAST = 22 * GRID, 16 * GRID
 # In a narrower plot its title needs the room more than the word for it, and than which prompt of a batch it shows.
 NARROW, NO_PROMPT = 42 * GRID, 33 * GRID
 _APPLYING = "the new settings are being applied"
@@ -54,6 +56,7 @@ class PlotPanel(QWidget):
     kind: ClassVar[str]
     title: ClassVar[str]
     settings_type: ClassVar[type]
+    least_height: ClassVar[int] = LEAST
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,7 +66,8 @@ class PlotPanel(QWidget):
         self._drawing: Any = None
         self._token: int | None = None
         self._pointed: int | None = None
-        self._stale = ""
+        self._stale = self._said = ""
+        self._low = False
         self._pinnable = self._pinned = False
         self._source = NEWEST
         self._sources: tuple[str, ...] = ()
@@ -191,8 +195,7 @@ class PlotPanel(QWidget):
         self._mark_pointed(self._pointed)
         stage = {"before": "before controllers", "input": "input"}.get(drawing.frame.stage, "")
         note = " · ".join(words for words in (drawing.frame.about, self._note(drawing), stage) if words)
-        self._foot.set_note(note)
-        self.setAccessibleDescription(note)
+        self._say_note(note)
         self._stack.setCurrentIndex(1)
 
     def set_token(self, position: int | None) -> None:
@@ -218,7 +221,7 @@ class PlotPanel(QWidget):
         """Show nothing."""
         self._drawing = None
         self._stale = ""
-        self._foot.set_note("")
+        self._say_note("")
         self._foot.set_readout("")
         self._say_titles()
         self._show_empty()
@@ -233,6 +236,7 @@ class PlotPanel(QWidget):
     def as_picture(self) -> Iterator[QWidget]:
         """The widget as an export shows it: without buttons and cursor."""
         self._foot.set_readout("")
+        self._float_foot(False)
         shown = [button for button in self.findChildren(QToolButton) if button.isVisibleTo(self)]
         for button in shown:
             button.setVisible(False)
@@ -242,6 +246,7 @@ class PlotPanel(QWidget):
             yield self
         finally:
             self._title.set_margin(0)
+            self._float_foot(self._low)
             for button in shown:
                 button.setVisible(True)
 
@@ -317,11 +322,17 @@ class PlotPanel(QWidget):
         return QSize(60 * GRID, 40 * GRID)
 
     def minimumSizeHint(self) -> QSize:  # noqa: D102 - Qt's
-        return QSize(24 * GRID, 18 * GRID)
+        return QSize(24 * GRID, self.least_height)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
         super().resizeEvent(event)
         self._title.set_narrow(self.width() < NARROW)
+        if (self.height() < LOW) != self._low:
+            self._low = not self._low
+            self._float_foot(self._low)
+        if self._low:
+            height = self._foot.height()
+            self._foot.setGeometry(0, self.height() - height, self.width(), height)
         if (event.oldSize().width() < NARROW) != (self.width() < NARROW):
             self._say_titles()
 
@@ -329,6 +340,22 @@ class PlotPanel(QWidget):
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and hasattr(self, "_foot"):
             self.set_palette_theme()
+
+    def _float_foot(self, floating: bool) -> None:
+        if floating:
+            self._column.removeWidget(self._foot)
+            self._foot.raise_()
+        elif self._column.indexOf(self._foot) < 0:
+            self._column.insertWidget(self._column.indexOf(self._stack) + 1, self._foot)
+        self._foot.set_floating(floating)
+
+    def _say_note(self, note: str) -> None:
+        """What the picture is of, in the foot line and where that does not fit."""
+        self._said = note
+        self._foot.set_note(note)
+        self.setAccessibleDescription(note)
+        if not self._stale:
+            self._title.when.setToolTip(note)
 
     def _on_close_clicked(self) -> None:
         self.closeRequested.emit()
@@ -370,7 +397,7 @@ class PlotPanel(QWidget):
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""
         self._title.when.setText(when)
-        self._title.when.setToolTip(f"Not the newest: {self._stale}." if self._stale else "")
+        self._title.when.setToolTip(f"Not the newest: {self._stale}." if self._stale else self._said)
         self._foot.set_warning(f"Not the newest: {self._stale}" if self._stale and drawing is not None else "")
         self.setAccessibleName(f"{self.title} of {site or 'the model'}" if site is not None else self.title)
 

@@ -8,9 +8,12 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
-if TYPE_CHECKING:
-    from PySide6.QtGui import QContextMenuEvent, QKeyEvent
+from mi_crow_gui.panels.look import GRID
 
+if TYPE_CHECKING:
+    from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QResizeEvent
+
+    from mi_crow_gui.panels.plots.axes import PositionAxis, ValueAxis
     from mi_crow_gui.panels.plots.colours import PlotColours
 
 _MOVES: dict[int, int] = {
@@ -23,6 +26,7 @@ _MOVES: dict[int, int] = {
 }
 
 
+TOP = GRID  # where the picture begins
 _PANS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Right: (1, 0),
     Qt.Key.Key_Left: (-1, 0),
@@ -30,6 +34,7 @@ _PANS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Up: (0, -1),
 }
 _PAN = 0.1  # of what is seen
+_LOW = 16 * GRID  # a lower picture needs the room of what is written below it
 
 
 class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
@@ -37,7 +42,8 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     With the keyboard: + and - zoom, Shift and an arrow pans, 0 fits.
 
-    `hovered` carries data coordinates, None outside; `clicked` the same.
+    `hovered` carries data coordinates, None outside; `clicked` the same. `axesChanged`: where the canvas is low the
+    axis below the picture takes less room, and that has changed.
     """
 
     hovered = Signal(object)
@@ -45,8 +51,9 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
     tokenMoved = Signal(int)
     fitRequested = Signal()
     viewChanged = Signal()
+    axesChanged = Signal()
 
-    def __init__(self, bottom: pg.AxisItem, left: pg.AxisItem, parent: QWidget | None = None) -> None:
+    def __init__(self, bottom: PositionAxis | ValueAxis, left: pg.AxisItem, parent: QWidget | None = None) -> None:
         super().__init__(parent, axisItems={"bottom": bottom, "left": left}, enableMenu=False)
         self.setObjectName("plotCanvas")
         self.setAccessibleName("Picture of the plot")
@@ -55,7 +62,9 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.setMinimumSize(0, 0)
         plot = self.getPlotItem()
         plot.hideButtons()
-        plot.layout.setContentsMargins(0, 4, 16, 0)
+        # Half a label stands above the picture.
+        plot.layout.setContentsMargins(0, TOP, 2 * GRID, 0)
+        self._bottom = bottom
         self.view: pg.ViewBox = plot.getViewBox()
         self.view.setDefaultPadding(0)
         self.view.disableAutoRange()
@@ -65,6 +74,11 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.view.sigRangeChanged.connect(self._on_view_range_changed)
         self.scene().sigMouseMoved.connect(self._on_scene_mouse_moved)
         self.scene().sigMouseClicked.connect(self._on_scene_mouse_clicked)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        if event is not None and self._bottom.set_cramped(event.size().height() < _LOW):
+            self.axesChanged.emit()
+        super().resizeEvent(event)
 
     def show_all(self, area: QRectF) -> None:
         """Fit an area, and stay fitted; x never goes beyond it, nor y."""

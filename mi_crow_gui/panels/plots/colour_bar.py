@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from mi_crow_gui.document.formatting import count, number
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.plots.canvas import TOP
 from mi_crow_gui.panels.plots.colours import VALUES
 from mi_crow_gui.plotdata.analysis import WHOLE
 from mi_crow_gui.plotdata.scale import LOCKED, MIN_MAX, PERCENTILE
@@ -87,7 +88,7 @@ class ColourBar(QWidget):
     def _place(self) -> None:
         left, line = 0, self.fontMetrics().height()
         # In a plot that is low they would cover the numbers; the menu has the same.
-        room = self.height() >= GRID // 2 + 2 * line + self._mode.sizeHint().height()
+        room = self.height() >= TOP + 2 * line + self._mode.sizeHint().height()
         self._mode.setVisible(self._offered and room)
         self._lock.setVisible(self._lockable and room)
         for button in (self._mode, self._lock):
@@ -136,7 +137,7 @@ class ColourBar(QWidget):
         metrics = self.fontMetrics()
         line = metrics.height()
         # From the picture's upper edge to its lower one.
-        bar = QRect(0, GRID // 2, _BAR, max(1, self.height() - self._below - GRID // 2))
+        bar = QRect(0, TOP, _BAR, max(1, self.height() - self._below - TOP))
         table = self._colours.points_table() if self._points else self._colours.table(self._scale.diverging)
         upwards = np.ascontiguousarray(table[VALUES - 1 :: -1])
         painter.drawImage(bar, QImage(upwards.data, 1, VALUES, 4, QImage.Format.Format_RGB32))

@@ -39,6 +39,8 @@ _WIDTHS = (14, 11, 10, 10, 11, 10, 10)
 class CompareRunsPanel(AnalysisPanel):
     """Shows the alignment at once, and the numbers when they are computed; one token is marked in all of it."""
 
+    least_height = 25 * GRID
+
     kind = "compare_runs"
     title = "Compare runs"
     hint = (

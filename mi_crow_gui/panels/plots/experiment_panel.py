@@ -37,6 +37,8 @@ class ExperimentPanel(PlotPanel):
     stands for. A run changes nothing about it: what it shows is of the prompts that it names.
     """
 
+    least_height = 25 * GRID
+
     measureRequested = Signal()
     siteChosen = Signal(str)
 

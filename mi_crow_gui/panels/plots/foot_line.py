@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 class FootLine(QLabel):
-    """One line: what is under the cursor, else a warning, else a note. Its height never changes."""
+    """One line: what is under the cursor, else a warning, else a note. Its height never changes.
+
+    Floating over a plot that is too low for it, it is seen only while something is under the cursor.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self._floating = False
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._texts = {"readout": "", "warning": "", "note": ""}
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setFont(fixed_font())
@@ -26,9 +31,17 @@ class FootLine(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(self.fontMetrics().height() + GRID // 2)
 
+    def set_floating(self, floating: bool) -> None:
+        """Whether it lies over the plot, rather than below it."""
+        self._floating = floating
+        self.setAutoFillBackground(floating)
+        self.setVisible(not floating or bool(self._texts["readout"]))
+
     def set_readout(self, text: str) -> None:
         """What is under the cursor."""
         self._set("readout", text)
+        if self._floating:
+            self.setVisible(bool(text))
 
     def set_warning(self, text: str) -> None:
         """Why what is shown is not the newest."""

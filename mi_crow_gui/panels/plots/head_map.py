@@ -6,12 +6,13 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from mi_crow_gui.document.formatting import plural
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.analysis_panel import AnalysisPanel
+from mi_crow_gui.panels.plots.chosen_row import ElidedLabel
 from mi_crow_gui.panels.plots.matrix_view import MatrixView
 from mi_crow_gui.plotdata.head_map import (
     RANDOM,
@@ -24,10 +25,14 @@ from mi_crow_gui.plotdata.head_map import (
 from mi_crow_gui.plotdata.kind import PlotKind
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
     from PySide6.QtWidgets import QMenu
 
     from mi_crow_gui.panels.plots.analysis_panel import Parameters
     from mi_crow_gui.panels.plots.colours import PlotColours
+
+
+_WIDE = 72 * GRID
 
 
 class HeadMapPanel(AnalysisPanel):
@@ -46,13 +51,13 @@ class HeadMapPanel(AnalysisPanel):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         self._views: list[MatrixView] = []
-        self._titles: list[QLabel] = []
+        self._titles: list[ElidedLabel] = []
         for place, (_, words) in enumerate(SCORES):
             view = MatrixView(self._colours, whole_words=True)
             view.hovered.connect(partial(self._on_view_hovered, place))
             view.clicked.connect(self._on_view_clicked)
-            title = QLabel(words)
-            title.setTextFormat(Qt.TextFormat.PlainText)
+            title = ElidedLabel()
+            title.setText(words)
             title.setContentsMargins(GRID, GRID // 2, GRID, 0)
             title.setBuddy(view.canvas)
             row, column = 2 * (place // 2), place % 2
@@ -83,7 +88,7 @@ class HeadMapPanel(AnalysisPanel):
     # ---- drawing ---------------------------------------------------------------------------------------------------
 
     def _draw(self, drawing: HeadMapDrawing) -> None:
-        for place, (view, title) in enumerate(zip(self._views, self._titles, strict=True)):
+        for place, view in enumerate(self._views):
             grid = drawing.grids[place]
             values = grid.values
 
@@ -92,9 +97,21 @@ class HeadMapPanel(AnalysisPanel):
                 return ("–",) if math.isnan(score) else (f"{score:.2f}",)
 
             view.set_grid(grid, drawing.pyramids[place], drawing.scale, word)
-            best = drawing.content.strongest(place)
-            words = SCORES[place][1]
-            title.setText(words if best is None else f"{words}: block {best[0]} head {best[1]}, {best[2]:.3f}")
+        self._say_strongest()
+
+    def _say_strongest(self) -> None:
+        if self._drawing is None:
+            return
+        # A narrow plot writes blocks and heads as papers do.
+        pattern = "{}: L{}H{}, {:.3f}" if self.width() < _WIDE else "{}: block {} head {}, {:.3f}"
+        for place, title in enumerate(self._titles):
+            best, words = self._drawing.content.strongest(place), SCORES[place][1]
+            title.setText(words if best is None else pattern.format(words, *best))
+            title.setToolTip(words if best is None else "{}: block {} head {}, {}".format(words, *best))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
+        super().resizeEvent(event)
+        self._say_strongest()
 
     def _when_words(self, drawing: HeadMapDrawing) -> str:
         if drawing.content.source == RANDOM:

@@ -51,6 +51,7 @@ class HeatmapPanel(PlotPanel):
         self._canvas.clicked.connect(self._on_canvas_clicked)
         self._canvas.tokenMoved.connect(self._on_canvas_token_moved)
         self._canvas.fitRequested.connect(self.fit)
+        self._canvas.axesChanged.connect(self._on_canvas_axes_changed)
         whole = QWidget()
         layout = QHBoxLayout(whole)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -116,6 +117,10 @@ class HeatmapPanel(PlotPanel):
         lock.toggled.connect(self.lock_scale)
         self._add_switch(menu, "Hide the first token", "hide_first")
         menu.addAction("Show everything", self.fit)
+
+    def _on_canvas_axes_changed(self) -> None:
+        if self._drawing is not None:
+            self._draw(self._drawing)
 
     def _on_bar_mode_chosen(self, mode: str) -> None:
         self.change_settings(scale=mode, low=0.0, high=0.0)

@@ -105,6 +105,7 @@ class MatrixView(QWidget):
         self.canvas.clicked.connect(self._on_canvas_clicked)
         self.canvas.tokenMoved.connect(self.tokenMoved)
         self.canvas.fitRequested.connect(self.fit)
+        self.canvas.axesChanged.connect(self._scale_bar)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -176,9 +177,14 @@ class MatrixView(QWidget):
         if self._grid is None or self._pyramid is None or self._scale is None:
             return
         table = self._colours.table(self._scale.diverging, gaps=self._gaps)
-        extent = self._pyramid.extent
         self._matrix.set_matrix(self._pyramid, self._scale, table, 0, False)
         self._words.set_words(self._grid.values, self._scale, table, self._word)
+        self._scale_bar()
+
+    def _scale_bar(self) -> None:
+        if self._pyramid is None or self._scale is None:
+            return
+        extent = self._pyramid.extent
         below = math.ceil(self._bottom.maximumHeight())
         self._bar.set_scale(self._scale, bool((extent.nan and not self._gaps) or extent.infinite), below)
 

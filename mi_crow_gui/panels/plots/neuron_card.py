@@ -39,6 +39,8 @@ _BINS = (32, 64, 128, 256)
 class NeuronCardPanel(PlotPanel):
     """A channel of the shown site of the open capture; a click on a token opens its text there."""
 
+    least_height = 25 * GRID
+
     kind = "neuron_card"
     title = "Neuron card"
     settings_type = NeuronCardSettings

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 FULL = 4
 _ACROSS = 2
 _LEAST_COLUMN = 26 * GRID
-_LEAST_ROW = 25 * GRID  # a picture with its title, axis and foot line that still says something
+_EASY_ROW = 25 * GRID  # a picture with its title, axis and foot line that is easily read
 
 
 class PlotPage(QScrollArea):
-    """Two rows of two, whose borders can be dragged; one below the other in a narrow page, scrolling in a low one."""
+    """Two rows of two, whose borders can be dragged; one below the other in a narrow page.
+
+    In a low page they are as low as they can be read if then none is scrolled away, else as high as is easily read.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -69,6 +72,12 @@ class PlotPage(QScrollArea):
         narrow = self.width() < _ACROSS * _LEAST_COLUMN
         for row in self._rows:
             row.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
-        rows = len(self._shown) if narrow else sum(row.count() > 0 for row in self._rows)
+        across = 1 if narrow else _ACROSS
+        rows = [self._shown[first : first + across] for first in range(0, len(self._shown), across)]
+        least = [max(widget.minimumSizeHint().height() for widget in row) for row in rows]
+        between = self._whole.handleWidth() * (len(rows) - 1)
+        height = sum(least) + between
+        if height > self.height():
+            height = sum(max(_EASY_ROW, low) for low in least) + between
         # One row takes what there is: nothing is gained by scrolling it.
-        self._whole.setMinimumHeight(rows * _LEAST_ROW if rows > 1 else 0)
+        self._whole.setMinimumHeight(height if len(rows) > 1 else 0)

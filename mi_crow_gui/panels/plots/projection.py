@@ -72,6 +72,7 @@ class ProjectionPanel(PlotPanel):
         self._canvas.clicked.connect(self._on_canvas_clicked)
         self._canvas.tokenMoved.connect(self._move_token)
         self._canvas.fitRequested.connect(self.fit)
+        self._canvas.axesChanged.connect(self._scale_bar)
         self._embedded: ProjectionDrawing | None = None
         self._problem = ""
         self._waiting = EmbeddingBar()
@@ -167,7 +168,7 @@ class ProjectionPanel(PlotPanel):
         else:
             places = places_in(drawing.colours, drawing.scale.low, drawing.scale.high)
             colours = np.take(self._colours.points_table(), places)
-            self._bar.set_scale(drawing.scale, False, round(self._across.maximumHeight()))
+            self._scale_bar()
         self._bar.setVisible(drawing.scale is not None)
         few, of_tokens = len(drawing.positions) <= _NAMED, drawing.settings.colour == TOKEN
         # Where every point has its token beside it, a legend would say the same again.
@@ -190,6 +191,10 @@ class ProjectionPanel(PlotPanel):
     def _on_legend_chosen(self) -> None:
         if self._drawing is not None:
             self._draw(self._drawing)
+
+    def _scale_bar(self) -> None:
+        if self._drawing is not None and self._drawing.scale is not None:
+            self._bar.set_scale(self._drawing.scale, False, round(self._across.maximumHeight()))
 
     def _note(self, drawing: ProjectionDrawing) -> str:
         # What has no partner in another run is said already.

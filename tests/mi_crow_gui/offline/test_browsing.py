@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QSpinBox, QTableView, QToolButton, QWidget
+from PySide6.QtWidgets import QLabel, QSlider, QSpinBox, QTableView, QToolButton, QWidget
 
 from mi_crow_gui.plotdata.residual_norms import norms_of_frames
 from mi_crow_gui.wiring.text_reading import read_text
@@ -208,6 +208,16 @@ def test_a_run_takes_the_plots_and_a_click_on_a_text_brings_the_capture_back(
     assert not offline.find(QWidget, "captureText").isVisible()
     offline.click_text(7)
     assert offline.find(QWidget, "captureText").isVisible()
+
+
+def test_the_steps_of_a_generation_stand_back_while_a_capture_is_shown(offline: Offlines, stored: Path) -> None:
+    offline.driver.open_demo()
+    offline.driver.prompt("marble owl ticket")
+    offline.find(QSpinBox, "maxNewTokens").setValue(4)
+    offline.driver.run("generate")
+    assert offline.find(QSlider, "generationSlider").isVisible()
+    offline.open(stored)
+    assert not offline.find(QSlider, "generationSlider").isVisible()
 
 
 def test_closing_puts_everything_away_and_touches_nothing_on_disk(

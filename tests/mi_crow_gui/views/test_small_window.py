@@ -1,15 +1,16 @@
-"""After a generation in a window of 1024 x 700 the plots can still be read."""
+"""Where there is little room the plots can still be read: in a window of 1024 x 700, and four beside all panels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QCheckBox, QLabel, QSpinBox
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QCheckBox, QLabel, QPlainTextEdit, QSpinBox, QTextEdit
 
 if TYPE_CHECKING:
     from tests.mi_crow_gui.views.conftest import Views
 
-LEAST = 100  # pixels of a picture without its axes
+LEAST, STILL_READ = 100, 70  # pixels of a picture without its axes
 
 
 def small(views: Views) -> None:
@@ -44,6 +45,52 @@ def test_a_generated_batch_leaves_the_plots_room(views: Views, repeated_prompt: 
     assert "prompt 1/12" in lens._title.when.text()
     views.board.plotAddRequested.emit("next_token")
     views.qtbot.waitUntil(lambda: "prompt" not in lens._title.when.text(), timeout=8_000)
+
+
+def test_four_plots_fit_beside_prompt_output_and_editor(views: Views, repeated_prompt: str) -> None:
+    views.driver.tick("transformer.h.1")
+    views.only("heatmap")
+    for kind in ("trace", "histogram", "projection"):
+        views.board.plotAddRequested.emit(kind)
+    views.driver.window.resize(1440, 900)
+    views.driver.find(QSpinBox, "maxNewTokens").setValue(40)
+    outcome = views.run(repeated_prompt, "generate")
+    assert views.driver.find(QTextEdit, "outputView").isVisible()
+    assert views.driver.find(QPlainTextEdit, "controllerEdit").isVisible()
+    page = views.board.currentWidget()
+    views.qtbot.waitUntil(lambda: page.verticalScrollBar().maximum() == 0, timeout=8_000)
+    for panel in views.board.visible_panels():
+        views.wait_shown_drawing(panel, outcome.info.number)
+        views.qtbot.waitUntil(lambda panel=panel: seen(views, panel._canvas) >= STILL_READ, timeout=8_000)
+
+
+def test_a_low_plot_has_its_foot_line_while_something_is_under_the_cursor(views: Views, repeated_prompt: str) -> None:
+    views.driver.tick("transformer.h.1")
+    panel = views.only("heatmap")
+    outcome = views.run(repeated_prompt)
+    drawing = views.wait_shown_drawing(panel, outcome.info.number)
+    panel.setParent(None)
+    panel.resize(400, 300)
+    panel.show()
+    stack, foot = panel._stack, panel._foot
+    views.qtbot.waitUntil(lambda: stack.geometry().bottom() + 1 == foot.y() == 300 - foot.height(), timeout=8_000)
+    high = panel._canvas.view.height()
+    panel.resize(400, 140)
+    views.qtbot.waitUntil(lambda: stack.geometry().bottom() == 139, timeout=8_000)
+    assert not panel._foot.isVisible()
+    assert panel._title.when.toolTip() == f"{drawing.rows.count} tokens × 128 channels · float32"
+    assert panel._columns._label(5) == "5"
+    assert not panel._columns.label.isVisible()
+    panel._on_canvas_hovered(QPointF(3, 2))
+    assert panel._foot.isVisible()
+    assert panel._foot.geometry().bottom() == 139
+    assert f"channel 3 · {drawing.rows.values[2, 3]}" in panel._foot.text()
+    panel._on_canvas_hovered(None)
+    assert not panel._foot.isVisible()
+    panel.resize(400, 300)
+    views.qtbot.waitUntil(panel._foot.isVisible, timeout=8_000)
+    views.qtbot.waitUntil(lambda: panel._canvas.view.height() == high, timeout=8_000)
+    panel.closeRequested.emit()
 
 
 def test_in_a_narrow_plot_of_attention_the_large_head_has_the_room(views: Views, repeated_prompt: str) -> None:
