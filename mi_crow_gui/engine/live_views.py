@@ -12,6 +12,7 @@ import torch
 
 from core_hooks.analysis.attention import eager_attention
 from core_hooks.analysis.following import Following
+from core_hooks.analysis.plain_mask import plain_masks
 from core_hooks.model.errors import ModelError
 from mi_crow_gui.engine.analyses import anatomy_of, word_id
 from mi_crow_gui.engine.live_pieces import AT_ONCE, LiveAttention, LiveLens, LiveNorms
@@ -68,6 +69,7 @@ class LiveViews:
         self._opened, self._info, self._mailbox, self._looked_at = opened, info, mailbox, looked_at
         self._attachments, self._share = attachments, share
         self._wishes = LookedAt()
+        self._asked: LookedAt | None = None
         self._pieces: dict[Followed, LivePiece] = {}
         self._following: Following | None = None
         self._switch = ExitStack()
@@ -112,6 +114,9 @@ class LiveViews:
 
     def _take_wishes(self, rows: Sequence[TokenSequence]) -> None:
         looked_at = self._looked_at()
+        if looked_at is self._asked:
+            return
+        self._asked = looked_at
         looked_at = replace(looked_at, prompt=max(0, min(looked_at.prompt, len(rows) - 1)))
         if looked_at == self._wishes:
             return
@@ -179,6 +184,7 @@ class LiveViews:
     def _make_eager(self) -> None:
         if not self._eager:
             self.switched_from = self._switch.enter_context(eager_attention(self._opened)) or self.switched_from
+            self._switch.enter_context(plain_masks())
             self._eager = True
 
     def _look(self, rows: Sequence[TokenSequence], steps: Sequence[TokenStep | None]) -> None:
