@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import time
 from typing import TYPE_CHECKING
 
@@ -14,19 +15,29 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 
-# In this order, so that each brings little that the ones before it did not.
-_PLOT_MODULES = (
-    "pyqtgraph",
-    "mi_crow_gui.panels.plots.base",
-    "mi_crow_gui.panels.plots.board",
-    "mi_crow_gui.wiring.plots_wiring",
-    "mi_crow_gui.wiring.analysis_wiring",
-    "mi_crow_gui.wiring.scrub_wiring",
-    "mi_crow_gui.wiring.embedding_wiring",
-    "mi_crow_gui.wiring.compare_wiring",
-    "mi_crow_gui.wiring.heads_wiring",
-    "mi_crow_gui.wiring.experiments",
-    "mi_crow_gui.wiring.offline",
+# What much else is made of; together with what is made of it it would be felt.
+_FIRST = ("pyqtgraph", "mi_crow_gui.panels.plots.base", "mi_crow_gui.panels.plots.matrix_view")
+# What draws, and what joins it with the rest: of each package one module after the other.
+_DRAWING = ("mi_crow_gui.panels.plots", "mi_crow_gui.wiring")
+# What of it has nothing to do with Qt: modules of ours, and those of others that pyqtgraph and captures need.
+_NUMBERS = (
+    "core_hooks.capture.reader",
+    "core_hooks.capture.channels",
+    "core_hooks.capture.export",
+    "core_hooks.capture.corpus_formats",
+    "core_hooks.analysis.capture_comparison",
+    "core_hooks.analysis.corpus_points",
+    "core_hooks.analysis.nearest_tokens",
+    "core_hooks.analysis.probe_labels",
+    "core_hooks.analysis.projection",
+    "core_hooks.analysis.text_search",
+    "cProfile",
+    "hashlib",
+    "multiprocessing.connection",
+    "numpy.typing",
+    "pydoc",
+    "subprocess",
+    "xml.etree.ElementTree",
 )
 _SLICE = 0.010  # seconds of Qt's types that are made in one turn of the event loop
 
@@ -64,7 +75,7 @@ class PlotLoading(QObject):
     def _pieces(self) -> Iterator[bool]:
         """Each piece is one turn of the event loop."""
         yield from _qt_types()
-        for name in _PLOT_MODULES:
+        for name in (*_FIRST, *(name for package in _DRAWING for name in _modules_of(package))):
             importlib.import_module(name)
             yield True
         from mi_crow_gui.panels.plots.registry import load
@@ -74,10 +85,14 @@ class PlotLoading(QObject):
 
 def import_numbers() -> None:
     """Import what plots compute with and none of what draws; for another thread than the GUI's."""
-    import mi_crow_gui.engine.drawing_pool
-    import mi_crow_gui.plotdata.analysis
-    import mi_crow_gui.plotdata.heatmap
-    import mi_crow_gui.plotdata.trace  # noqa: F401 - numpy and its parts come with them
+    for name in (*_NUMBERS, *_modules_of("mi_crow_gui.plotdata"), "mi_crow_gui.engine.drawing_pool"):
+        importlib.import_module(name)
+
+
+def _modules_of(package: str) -> list[str]:
+    """The modules right inside a package."""
+    path = importlib.import_module(package).__path__
+    return [module.name for module in pkgutil.iter_modules(path, f"{package}.")]
 
 
 def _qt_types() -> Iterator[bool]:

@@ -1,6 +1,6 @@
 """Opening in the window: memory over ten swaps, the tree and its filter at 100,000 modules; measures, never gates.
 
-Run it with ``python tests/benchmarks/bench_opening.py``, with ``MI_CROW_SMOLLM`` naming a model folder to swap that one
+Run it with ``python -m tests.benchmarks.bench_opening``, with ``MI_CROW_SMOLLM`` naming a model folder to swap that one
 with the demo model, too.
 """
 
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.event_loop import wait
+from tests.benchmarks.quiet import keep_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,27 +33,18 @@ def main() -> None:
     home = tempfile.mkdtemp()
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         os.environ[name] = home
-    from PySide6.QtCore import QEventLoop
-
     from mi_crow_gui.app import create
 
     application, window = create(["--fresh", "--size", "1440x900"])
-
-    def wait(until: Callable[[], object], seconds: float = 180) -> None:
-        end = time.perf_counter() + seconds
-        while not until():
-            application.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 20)
-            if time.perf_counter() > end:
-                sys.exit("the inspector did not get there in time")
-
+    keep_quiet()
     window.show()
     wait(lambda: window.plot_board is not None)
-    swaps(window, wait)
+    swaps(window)
     many_modules(window, application.processEvents)
     window.close()
 
 
-def swaps(window: Any, wait: Callable[..., None]) -> None:
+def swaps(window: Any) -> None:
     """Open models in turn and look at the resident size each time the first of them is open again."""
     from mi_crow_gui.document.resource_files import demo_model_folder
 
@@ -90,8 +83,7 @@ def many_modules(window: Any, process: Callable[[], None]) -> None:
     box = window.module_tree.findChild(QLineEdit, "moduleFilter")
     # What the first keystroke needs is made while nobody types.
     idle = time.perf_counter() + 0.3
-    while time.perf_counter() < idle:
-        process()
+    wait(lambda: time.perf_counter() > idle)
     keystrokes = []
     for text in (*FILTERS, ""):
         start, busy = time.perf_counter(), time.process_time()

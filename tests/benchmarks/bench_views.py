@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tests.benchmarks.event_loop import wait
 from tests.benchmarks.quiet import keep_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BEAT_MS = 16
-LOOK_MS = 20
 PAIRS = 9
 SETS = {
     "captured sites": ("heatmap", "trace", "histogram", "projection"),
@@ -54,23 +53,8 @@ class Bench:
         self.window.show()
         self.wait(lambda: bool(warm))
 
-    def wait(self, until: Callable[[], bool], seconds: float = 300) -> None:
-        """Let the window live, as `exec` does: a loop of our own would take time from the model."""
-        from PySide6.QtCore import QEventLoop, QTimer
-
-        loop, timer = QEventLoop(), QTimer()
-        end = time.perf_counter() + seconds
-
-        def look() -> None:
-            if until() or time.perf_counter() > end:
-                loop.quit()
-
-        timer.timeout.connect(look)
-        timer.start(LOOK_MS)
-        loop.exec()
-        timer.stop()
-        if not until():
-            sys.exit("the inspector did not get there in time")
+    def wait(self, until: Callable[[], object]) -> None:
+        wait(until)
 
     def ready(self) -> None:
         board = self.window.plot_board
