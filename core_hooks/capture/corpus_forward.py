@@ -23,14 +23,58 @@ from core_hooks.model.tokens import TokenSequence
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from core_hooks.capture.job_settings import JobSettings
     from core_hooks.hooks.hook import Hook
     from core_hooks.model.opened import OpenedModel
 
 Rows = dict[str, np.ndarray]
+_MOVED_AS = {2: torch.int16, 4: torch.int32}
 _STORED = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+
+
+class ArrivingRows:
+    """Rows of a batch on their way to host memory; may be waited for in another thread.
+
+    Parameters
+    ----------
+    arriving
+        Of each site what `core_hooks.capture.row_detector.to_host` gave.
+    kept
+        Which of the rows are of real tokens; None for all.
+    """
+
+    def __init__(
+        self, arriving: Mapping[str, tuple[torch.Tensor, torch.cuda.Event | None]], kept: np.ndarray | None
+    ) -> None:
+        self._arriving = arriving
+        # Padding is left out here, by the thread that waits, which need not be that of the model.
+        self._kept = None if kept is None else torch.from_numpy(kept)
+
+    def take(self) -> Rows:
+        """The rows of each site, once they are there."""
+        return {
+            name: as_numpy(host if self._kept is None else host.index_select(0, self._kept))
+            for name, host in self._arrived()
+        }
+
+    def put(self, places: Rows) -> None:
+        """Copy the rows of each site, once they are there, to where they are wanted."""
+        for name, host in self._arrived():
+            # Whatever the values are, they are only moved; not every dtype can be selected from.
+            kind = _MOVED_AS[host.element_size()]
+            rows, place = host.view(kind), torch.from_numpy(places[name]).view(kind)
+            if self._kept is None:
+                place.copy_(rows)
+            else:
+                torch.index_select(rows, 0, self._kept, out=place)
+
+    def _arrived(self) -> Iterator[tuple[str, torch.Tensor]]:
+        for name, (host, event) in self._arriving.items():
+            if event is not None:
+                event.synchronize()
+            yield name, host
 
 
 class CorpusForward:
@@ -126,7 +170,7 @@ class CorpusForward:
             found.append(CorpusSite(name, detector.stage, dtype_name, stored, tuple(row_shape) or (1,)))
         return found
 
-    def rows(self, ids: np.ndarray, lengths: np.ndarray) -> Callable[[], Rows] | None:
+    def rows(self, ids: np.ndarray, lengths: np.ndarray) -> ArrivingRows | None:
         """Run one batch.
 
         Parameters
@@ -138,9 +182,8 @@ class CorpusForward:
 
         Returns
         -------
-        Callable or None
-            Gives the rows of each site, window behind window, as they are stored, once they have arrived in host
-            memory; may be called in another thread. None when the job was cancelled meanwhile.
+        ArrivingRows or None
+            The rows of each site, window behind window, as they are stored; None when the job was cancelled meanwhile.
         """
         longest = int(lengths.max())
         real = np.arange(longest)[None, :] < lengths[:, None]
@@ -150,19 +193,7 @@ class CorpusForward:
         if not self._forward(batch, real):
             return None
         arriving = {name: to_host(detector.take()) for name, detector in self._detectors.items()}
-
-        kept = None if real.all() else torch.from_numpy(np.flatnonzero(real))
-
-        def arrived() -> Rows:
-            stored = {}
-            for name, (host, event) in arriving.items():
-                if event is not None:
-                    event.synchronize()
-                # Padding is left out here and not on the model's thread, which has enough to do.
-                stored[name] = as_numpy(host if kept is None else host.index_select(0, kept))
-            return stored
-
-        return arrived
+        return ArrivingRows(arriving, None if real.all() else np.flatnonzero(real))
 
     def check_controllers(self) -> None:
         """Raise when a hook has failed in this job and was switched off: the rows since would not be the same."""

@@ -98,14 +98,15 @@ class _Filling:
     shard: ShardWriter | None
     rows: int = 0  # in the room so far
 
-    def keep(self, room: RowRoom, rows: np.ndarray, values: Sequence[np.ndarray]) -> None:
-        """Put rows into the room behind those that came before."""
-        _, numbers, places = laid_out(room.memory, self.sites)
+    def places(self, rows: np.ndarray) -> list[np.ndarray] | None:
+        """Where the values of these rows belong in the room, behind those that came before; None without one."""
+        if self.room is None:
+            return None
+        _, numbers, values = laid_out(self.room.memory, self.sites)
         here = slice(self.rows, self.rows + len(rows))
         numbers[here] = rows
-        for place, stored in zip(places, values, strict=True):
-            place[here] = stored
         self.rows += len(rows)
+        return [came[here] for came in values]
 
 
 class CorpusWriter:
@@ -166,6 +167,15 @@ class CorpusWriter:
             raise self._refused(error) from error
         self._filling = _Filling(plan, sites, room, shard)
 
+    def places(self, rows: np.ndarray) -> dict[str, np.ndarray] | None:
+        """Where to put the values of the rows that come next, instead of giving them to `write`.
+
+        They have the shape and dtype that `write` wants. None when rows are written to the disk as they come.
+        """
+        assert self._filling is not None
+        found = self._filling.places(rows)
+        return None if found is None else dict(zip([site.site for site in self._sites], found, strict=True))
+
     def write(self, rows: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
         """Put rows in their place.
 
@@ -176,18 +186,19 @@ class CorpusWriter:
         values
             For each site these rows, [rows, channels] in the stored dtype; bfloat16 as its bits in uint16.
         """
-        filling = self._filling
-        assert filling is not None
+        assert self._filling is not None
         for site in self._sites:
             shape = values[site.site].shape
             if shape != (len(rows), site.channels):
                 raise ValueError(f"'{site.site}' gave {shape} where {(len(rows), site.channels)} is needed.")
-        if filling.room is not None:
-            filling.keep(filling.room, rows, [values[site.site] for site in self._sites])
-        elif filling.shard is not None:
+        places, shard = self.places(rows), self._filling.shard
+        if places is not None:
+            for name, place in places.items():
+                place[:] = values[name]
+        elif shard is not None:
             try:
                 for site in self._sites:
-                    RowSink(filling.shard, site.tensor).put(rows, values[site.site])
+                    RowSink(shard, site.tensor).put(rows, values[site.site])
             except OSError as error:
                 raise self._refused(error) from error
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from core_hooks.capture.allocator import keep_freed_memory
 from core_hooks.capture.batching import batches
 from core_hooks.capture.corpus import Corpus
 from core_hooks.capture.corpus_forward import CorpusForward
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core_hooks.capture.corpus import CorpusSize
+    from core_hooks.capture.corpus_forward import ArrivingRows
     from core_hooks.capture.ray_engine import RayEngine
     from core_hooks.hooks.hook import Hook
     from core_hooks.model.batch import TokenBatch
@@ -198,6 +203,7 @@ class CaptureJob:
         self, forward: CorpusForward, found: CaptureIndex | None, size: CorpusSize, on_progress: Report | None
     ) -> JobResult:
         folder = self.settings.out
+        keep_freed_memory()
         sites = forward.sites(self._first_token())
         if self._cancel.is_set():
             return JobResult("cancelled", folder, 0, 0, 0)
@@ -217,7 +223,7 @@ class CaptureJob:
                 self._write_shards(self._engine, ahead, writer, behind, pace)
             else:
                 for plan in ahead:
-                    behind.put(lambda plan=plan: writer.begin(plan))  # type: ignore[misc]
+                    behind.put(partial(writer.begin, plan))
                     if not self._run_shard(forward, plan, writer, behind, pace):
                         break
                     forward.check_controllers()
@@ -260,16 +266,19 @@ class CaptureJob:
         """Run every batch of a shard; whether the job was not cancelled meanwhile."""
         lengths = plan.lengths
         pace.begin_shard(plan)
-        for batch in batches(lengths, self.settings.batch_tokens, same_length=not forward.pads):
+        together = batches(lengths, self.settings.batch_tokens, same_length=not forward.pads)
+        rows = plan.rows_of(np.concatenate(together))  # of all batches at once: a call for each costs more
+        ids, end = plan.ids[rows], 0
+        for batch in together:
             self._wait_while_paused(pace)
             if self._cancel.is_set():
                 return False
-            rows = plan.rows_of(batch)
-            arrived = forward.rows(plan.ids[rows], lengths[batch])
-            if arrived is None:
+            begin, end = end, end + int(lengths[batch].sum())
+            arriving = forward.rows(ids[begin:end], lengths[batch])
+            if arriving is None:
                 return False
-            behind.put(lambda rows=rows, arrived=arrived: writer.write(rows, arrived()))  # type: ignore[misc]
-            pace.add(len(rows))
+            behind.put(partial(_store, writer, rows[begin:end], arriving))
+            pace.add(end - begin)
         return True
 
     def _write_shards(
@@ -281,9 +290,9 @@ class CaptureJob:
             if self._cancel.is_set():
                 return
             pace.begin_shard(plan)
-            behind.put(lambda plan=plan: writer.begin(plan))  # type: ignore[misc]
+            behind.put(partial(writer.begin, plan))
             for rows, values in found:
-                behind.put(lambda rows=rows, values=values: writer.write(rows, values))  # type: ignore[misc]
+                behind.put(partial(writer.write, rows, values))
             behind.put(writer.end)
             pace.add(plan.rows)
 
@@ -327,6 +336,14 @@ class CaptureJob:
             kind="corpus",
             source=self._corpus.as_json(),
         )
+
+
+def _store(writer: CorpusWriter, rows: np.ndarray, arriving: ArrivingRows) -> None:
+    places = writer.places(rows)
+    if places is None:
+        writer.write(rows, arriving.take())
+    else:
+        arriving.put(places)
 
 
 def _result(state: Any, folder: Path, index: CaptureIndex) -> JobResult:

@@ -66,9 +66,9 @@ class ShardWorker:
         lengths, found = plan.lengths, []
         for batch in batches(lengths, self._settings.batch_tokens, same_length=not self._forward.pads):
             rows = plan.rows_of(batch)
-            arrived = self._forward.rows(plan.ids[rows], lengths[batch])
-            assert arrived is not None
-            found.append((rows, arrived()))
+            arriving = self._forward.rows(plan.ids[rows], lengths[batch])
+            assert arriving is not None
+            found.append((rows, arriving.take()))
         return found
 
 

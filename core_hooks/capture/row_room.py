@@ -78,4 +78,6 @@ def can_share() -> bool:
 
 def mapped_room(descriptor: int, nbytes: int) -> np.ndarray:
     """The bytes of a nameless file, shared with whoever else maps it; they stay while the array does."""
-    return np.frombuffer(mmap.mmap(descriptor, nbytes), np.uint8)
+    # All pages at once: found one by one while the model runs, they would cost it more.
+    flags = getattr(mmap, "MAP_SHARED", 0) | getattr(mmap, "MAP_POPULATE", 0)
+    return np.frombuffer(mmap.mmap(descriptor, nbytes, flags), np.uint8)

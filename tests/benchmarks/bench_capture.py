@@ -331,23 +331,23 @@ def opening(folder: Path) -> None:
 
 
 def memory(folder: Path, lines: int) -> None:
-    print(f"Memory over a stream of {lines:,} lines")
+    print(f"Memory over a stream of {lines:,} lines: of this process, and of those beside it what they alone have")
     opened = a_model(64, 2)
     corpus = folder / "memory.txt"
     write_corpus(corpus, lines, longest=16)
     process = psutil.Process()
-    told: list[tuple[int, int]] = []
+    left = [round(share * lines) for share in (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0)]
 
     def note(progress: JobProgress) -> None:
-        told.append((progress.records, process.memory_info().rss))
+        while left and progress.records >= left[0]:
+            beside = sum(child.memory_full_info().uss for child in process.children())
+            rss = process.memory_info().rss
+            print(f"  line {left.pop(0):9,} at {progress.records:9,}: {rss / 1e6:5,.0f} MB and {beside / 1e6:5,.0f} MB")
 
     started = time.perf_counter()
     settings = JobSettings(folder / "memory", corpus, ("transformer.h.0",), dtype="float16")
     result = CaptureJob(opened, settings).run(note)
     seconds = time.perf_counter() - started
-    for share in (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0):
-        line, rss = next(((at, size) for at, size in told if at >= share * lines), told[-1])
-        print(f"  line {line:9,}: {rss / 1e6:7,.0f} MB")
     print(f"  {result.rows:,} tokens in {seconds:.0f} s, {result.rows / seconds:,.0f} tokens/s")
 
 
