@@ -54,6 +54,7 @@ class CaptureCorpusDialog(QDialog):
         self._begun = False
         self._fits = True
         self._estimated: JobSettings | None = None
+        self._estimate: JobEstimate | None = None
         self._known: tuple[str, str, str] | None = None  # what the last answer was about
         self._facts = FactsTable("corpusEstimate", "What the capture will take", numbers=True)
         self._facts.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -141,7 +142,14 @@ class CaptureCorpusDialog(QDialog):
         """What a job with these settings will take, or why that can't be said."""
         if settings != self.form.settings():
             return
-        self._estimate_problem = problem
+        self._estimate_problem, self._estimate = problem, estimate
+        if estimate is not None:
+            self._fits = estimate.fits
+        self._show_facts()
+        self._say()
+
+    def _show_facts(self) -> None:
+        estimate = self._estimate
         if estimate is None:
             self._facts.set_rows(_EMPTY)
         else:
@@ -155,12 +163,10 @@ class CaptureCorpusDialog(QDialog):
                     ("Time", f"about {_time(estimate.seconds)}{' on this machine alone' if self.form.ray else ''}"),
                 ]
             )
-            self._fits = estimate.fits
             if not estimate.fits:
                 self._estimate_problem = (
                     f"There is no room for it: {free}. Free some, or choose fewer layers or float16."
                 )
-        self._say()
 
     def show_job(self, settings: JobSettings, controllers: int, ray: RayChoice | None = None) -> None:
         """The job that goes on now, in place of the form."""
@@ -195,6 +201,8 @@ class CaptureCorpusDialog(QDialog):
         settings = self.form.settings()
         if settings is None or settings != self._estimated:
             self._show_nothing()
+        elif self._estimate is not None:
+            self._show_facts()  # another engine takes another time
         self._say()
 
     @Slot()
@@ -211,12 +219,12 @@ class CaptureCorpusDialog(QDialog):
         settings = self.form.settings()
         if settings is None or self._texts_problem or self._folder_problem or settings == self._estimated:
             return
-        self._estimated = settings
+        self._estimated, self._estimate = settings, None
         self._facts.set_rows([(name, "…") for name, _ in _EMPTY])
         self.estimateWanted.emit(settings)
 
     def _show_nothing(self) -> None:
-        self._estimated, self._fits, self._estimate_problem = None, True, ""
+        self._estimated, self._estimate, self._fits, self._estimate_problem = None, None, True, ""
         self._facts.set_rows(_EMPTY)
 
     def _say(self) -> None:

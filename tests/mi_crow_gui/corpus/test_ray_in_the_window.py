@@ -85,6 +85,10 @@ def test_the_job_of_a_cluster_equals_the_one_of_this_machine(
     assert "on this machine alone" in corpus.find(QCheckBox, "corpusControllers").text()
     corpus.fill(texts, tmp_path / "over")
     assert "on this machine alone" in corpus.wait_estimate()["Time"]
+    corpus.choose("corpusEngine", "This machine")
+    assert "alone" not in corpus.facts["Time"]
+    corpus.choose("corpusEngine", RAY)
+    assert "on this machine alone" in corpus.facts["Time"]
     corpus.press("corpusStart")
     assert "computed by the Ray cluster head:6379" in corpus.find(QLabel, "corpusWhat").text()
     assert "Captured 800 texts" in corpus.wait_end()
