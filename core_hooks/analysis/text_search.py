@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TEXTS = 256  # looked through between two looks at `cancel`
 _PATIENCE = 2.0  # seconds that one text may take
+_SPACE = re.compile(r"\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def find_tokens(
 ) -> np.ndarray:
     """Rows of the tokens in which a match begins, int64, ascending; no more than `at_most`.
 
-    A text is what its tokens say one behind the other, so that a match may go over several of them.
+    A text is what its tokens say one behind the other, so that a match may go over several of them; where tokens are
+    words without the spaces between them, as of a vocabulary of whole words, the spaces are put back.
 
     Raises
     ------
@@ -106,8 +108,9 @@ def find_tokens(
         if not rows:
             continue
         tokens = capture.token_texts(rows.start, rows.stop)
-        ends = list(itertools.accumulate(map(len, tokens)))
-        for begin in _begins(pattern, "".join(tokens)):
+        parts = _spaced(tokens, capture.text(number))
+        ends = list(itertools.accumulate(map(len, parts)))
+        for begin in _begins(pattern, "".join(parts)):
             row = rows.start + int(np.searchsorted(ends, begin, side="right"))
             if row < rows.stop and (not found or found[-1] != row):
                 found.append(row)
@@ -127,6 +130,14 @@ def matching_tokens(capture: Capture, query: TextQuery, start: int, stop: int) -
             answer = known[token] = _search(pattern, token)
         found[place] = answer
     return found
+
+
+def _spaced(tokens: list[str], text: str) -> list[str]:
+    """The tokens with a space before each that begins a word, where they lack the spaces that their text has."""
+    if any(map(_SPACE.search, tokens)) or not _SPACE.search(text):
+        return tokens
+    rest = [token[2:] if token.startswith("##") and len(token) > 2 else f" {token}" for token in tokens[1:]]
+    return [tokens[0], *rest]
 
 
 def _whole(words: str) -> str:

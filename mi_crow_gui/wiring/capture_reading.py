@@ -43,6 +43,9 @@ def verify_all(paths: Sequence[str], desk: Desk) -> list[tuple[str, str, str]]:
 
     answers = []
     for path in paths:
+        if not Path(path).exists():
+            answers.append((path, "missing", f"'{path}' is not there: it was moved or deleted, or its disk is away."))
+            continue
         try:
             found = verify_capture(Path(path), on_file, desk.cancel)
             bad = [check.problem for check in found if check.problem]

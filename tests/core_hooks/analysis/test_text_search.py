@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core_hooks.analysis.text_search import TextQuery, find_texts, find_tokens, matching_tokens
+from core_hooks.capture.folder import CapturedSite, write_capture
 from core_hooks.capture.index import CaptureError
 from core_hooks.capture.reader import open_capture
 from core_hooks.hooks.errors import RunCancelled
@@ -17,6 +18,7 @@ from tests.core_hooks.capture.corpora import number_texts, write_corpus_capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from core_hooks.capture.reader import Capture
 
@@ -50,10 +52,30 @@ def test_a_match_is_at_the_token_in_which_it_begins_and_may_go_over_several(capt
         for row in range(capture.rows - 1)
         if capture.row_at(row)[0] == capture.row_at(row + 1)[0] and int(capture.token_ids(row, row + 1)[0]) % 10 == 4
     ]
-    assert find_tokens(capture, TextQuery("4><", is_regex=True)).tolist() == wanted
+    assert find_tokens(capture, TextQuery("4> <", is_regex=True)).tolist() == wanted
     starts = np.cumsum([0, *map(len, TEXTS)])[:-1].tolist()
     assert find_tokens(capture, TextQuery(r"^<\d", is_regex=True)).tolist() == starts
     assert len(find_tokens(capture, TextQuery("<", is_regex=True), at_most=5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("an owl marble", ["an", "owl", "marble"]),  # a vocabulary of whole words
+        ("an owl marble", ["an", " owl", " mar", "ble"]),
+        ("an owl marble", ["an", "owl", "mar", "##ble"]),
+        ("owlmarble: owl marble", ["owlmarble", ":", "owl", "marble"]),
+    ],
+)
+def test_words_are_found_whatever_a_tokenizer_does_with_spaces(tmp_path: Path, text: str, tokens: list[str]) -> None:
+    values = np.zeros((1, len(tokens), 2), np.float32)
+    folder = write_capture(
+        tmp_path / "run", [CapturedSite("h.0", values, "float32")], model={"name": "m"}, prompt=text, tokens=tokens,
+        token_ids=list(range(len(tokens))),
+    )  # fmt: skip
+    with open_capture(folder) as opened:
+        (row,) = find_tokens(opened, TextQuery("owl marble")).tolist()
+    assert tokens[row].strip() == "owl"
 
 
 def test_tokens_are_labelled_by_an_expression(capture: Capture) -> None:
