@@ -93,7 +93,9 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window, e.g. 1440x900")
     parser.add_argument("--theme", choices=["system", "light", "dark"])
     parser.add_argument("--quit", action="store_true", help="end when everything asked for is done")
-    parser.add_argument("--fresh", action="store_true", help="ignore remembered layout and recovery")
+    parser.add_argument(
+        "--fresh", action="store_true", help="ignore remembered layout, recovery and the list of captures"
+    )
     parser.add_argument("--safe", action="store_true", help="never run code that comes with a model")
     parser.add_argument("--no-plugins", action="store_true", help="only the built-in detectors, controllers and plots")
     parser.add_argument("--debug", action="store_true", help="write more to the log")

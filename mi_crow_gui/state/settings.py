@@ -29,6 +29,9 @@ CAPTURES_LIMIT = 1000
 class Settings:
     """The settings of one INI file; `fresh` forgets how the window was, whatever state that is in.
 
+    Captures that were listed before, which may lie where looking at them takes for ever, are put by then: they are not
+    listed in this session, and are again in the next.
+
     Parameters
     ----------
     path
@@ -41,6 +44,7 @@ class Settings:
         if fresh:
             # What was open lately rescues nobody by being lost.
             self._file.remove("window")
+        self._put_by = {*self._all_captures(), *self.texts("captures/folders")} if fresh else set()
 
     def save(self) -> None:
         """Write to disk now rather than a moment later."""
@@ -110,27 +114,32 @@ class Settings:
     @property
     def captures(self) -> tuple[str, ...]:
         """Folders of the captures that are listed, the latest first."""
-        kept = self.texts("captures/known")
-        return kept or self.recent("captures")
+        return tuple(folder for folder in self._all_captures() if folder not in self._put_by)
+
+    def _all_captures(self) -> tuple[str, ...]:
+        return self.texts("captures/known") or self.recent("captures")
 
     def add_capture(self, folder: str) -> None:
         """List a capture, before all others."""
-        others = [other for other in self.captures if other != folder]
+        self._put_by.discard(folder)
+        others = [other for other in self._all_captures() if other != folder]
         self.set_texts("captures/known", [folder, *others][:CAPTURES_LIMIT])
 
     def remove_capture(self, folder: str) -> None:
         """List a capture no longer."""
-        self.set_texts("captures/known", [other for other in self.captures if other != folder])
+        self.set_texts("captures/known", [other for other in self._all_captures() if other != folder])
         self.remove_recent("captures", folder)
 
     @property
     def capture_folders(self) -> tuple[str, ...]:
         """Folders whose captures are listed, whatever comes to lie in them."""
-        return self.texts("captures/folders")
+        return tuple(folder for folder in self.texts("captures/folders") if folder not in self._put_by)
 
     @capture_folders.setter
     def capture_folders(self, folders: Sequence[str]) -> None:
-        self.set_texts("captures/folders", list(dict.fromkeys(folders)))
+        self._put_by.difference_update(folders)
+        unseen = [folder for folder in self.texts("captures/folders") if folder in self._put_by]
+        self.set_texts("captures/folders", list(dict.fromkeys([*unseen, *folders])))
 
     # typed accessors
 

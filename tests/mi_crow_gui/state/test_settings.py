@@ -93,6 +93,24 @@ def test_fresh_forgets_how_the_window_was_and_remembers_from_then_on(path):
     assert (again.theme, again.docks_locked) == ("system", False)
 
 
+def test_fresh_lists_no_captures_of_before_and_loses_none(path):
+    settings = Settings(path)
+    for name in ("/a", "/b"):
+        settings.add_capture(name)
+    settings.capture_folders = ["/old"]
+    settings.save()
+    fresh = Settings(path, fresh=True)
+    assert (fresh.captures, fresh.capture_folders) == ((), ())
+    fresh.add_capture("/new")
+    fresh.add_capture("/a")  # opened again, so it is of this session
+    fresh.capture_folders = [*fresh.capture_folders, "/mine"]
+    assert (fresh.captures, fresh.capture_folders) == (("/a", "/new"), ("/mine",))
+    fresh.remove_capture("/new")
+    assert fresh.captures == ("/a",)
+    again = reopened(fresh)
+    assert (again.captures, again.capture_folders) == (("/a", "/b"), ("/old", "/mine"))
+
+
 def test_recent_names_have_the_latest_first_once_and_are_few(path):
     settings = Settings(path)
     for number in range(RECENT_LIMIT + 3):
