@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from core_hooks.capture.index import CaptureError
+from core_hooks.capture.index import INDEX, CaptureError
 from core_hooks.capture.job_settings import JobProgress, JobResult, JobSettings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from core_hooks.capture.ray_choice import RayChoice
     from core_hooks.model.reference import ModelReference
 
+_HIRING = "workers open the model"
 _LOOK = 0.1  # seconds between two looks whether the job was cancelled or paused
 _PATIENCE = 5.0  # seconds that the process has to end in good order; what it wrote is whole even if it is killed
 
@@ -60,7 +61,7 @@ def capture_over_ray(
     Returns
     -------
     JobResult or None
-        None when the job was cancelled before it could say how far it was.
+        None when the job was cancelled before anything of it was there.
 
     Raises
     ------
@@ -86,15 +87,15 @@ def capture_over_ray(
             if message is None:
                 if time.monotonic() > deadline:
                     child.patience = 0.0
-                    return None
+                    return _cancelled(settings)
                 continue
             if "stage" in message:
+                # From here on the job looks itself whether it was cancelled.
+                begun = message["stage"] == _HIRING
                 if on_stage is not None:
                     on_stage(message["stage"])
-            elif "progress" in message:
-                begun = True
-                if on_progress is not None:
-                    on_progress(JobProgress(**message["progress"]))
+            elif "progress" in message and on_progress is not None:
+                on_progress(JobProgress(**message["progress"]))
             elif "failed" in message:
                 raise CaptureError(message["failed"])
             elif "result" in message:
@@ -105,8 +106,14 @@ def capture_over_ray(
                 )  # fmt: skip
             elif "ended" in message:
                 if asked:
-                    return None
+                    return _cancelled(settings)
                 raise CaptureError(message["ended"])
+
+
+def _cancelled(settings: JobSettings) -> JobResult | None:
+    """What there is of a job that ended without a word: something to go on with, or nothing."""
+    begun = (settings.out / INDEX).exists()
+    return JobResult("cancelled", settings.out, 0, 0, 0) if begun else None
 
 
 class _Child:
@@ -222,7 +229,7 @@ def main(source: TextIO, out: TextIO) -> int:
         say(stage="joining the cluster")
         engine = RayEngine(reference, workers=task["workers"], threads=task["threads"], address=task["address"])
         try:
-            say(stage="workers open the model")
+            say(stage=_HIRING)
             job = CaptureJob(opened, settings, cancel=cancel, going=going, engine=engine)
             result = job.run(lambda progress: say(progress=asdict(progress)), resume=True)
         finally:

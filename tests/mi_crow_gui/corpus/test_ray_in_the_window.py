@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,11 +48,11 @@ def opened_dialog(qtbot: QtBot, driver: Driver) -> CorpusDriver:
     return CorpusDriver(qtbot, driver)
 
 
-def local_capture(texts: Path, out: Path, **more: int) -> Path:
+def local_capture(settings: JobSettings) -> Path:
     opened = open_model(ModelReference(str(demo_model_folder())))
-    CaptureJob(opened, JobSettings(out, texts, SITES, **more)).run()  # type: ignore[arg-type]
+    CaptureJob(opened, settings).run()
     opened.close()
-    return out
+    return settings.out
 
 
 def test_without_ray_the_cluster_is_greyed_with_the_line_that_installs_it(
@@ -92,7 +93,7 @@ def test_the_job_of_a_cluster_equals_the_one_of_this_machine(
     corpus.press("corpusStart")
     assert "computed by the Ray cluster head:6379" in corpus.find(QLabel, "corpusWhat").text()
     assert "Captured 800 texts" in corpus.wait_end()
-    assert same_files(local_capture(texts, tmp_path / "here"), tmp_path / "over")
+    assert same_files(local_capture(JobSettings(tmp_path / "here", texts, SITES)), tmp_path / "over")
 
 
 def test_a_job_of_a_cluster_is_paused_cancelled_and_gone_on_with_here(
@@ -101,14 +102,15 @@ def test_a_job_of_a_cluster_is_paused_cancelled_and_gone_on_with_here(
     told: list[str] = []
     tell = ray_process._Child.tell
     monkeypatch.setattr(ray_process._Child, "tell", lambda child, line: (told.append(line), tell(child, line)))
-    # Several shards, so that there is something between the first and the end.
-    texts = write_lines(tmp_path / "c.txt", lines(20_000))
+    # Rows so wide that there are several shards, and something between the first and the end.
+    texts = write_lines(tmp_path / "c.txt", lines(1500))
     corpus = opened_dialog(qtbot, driver)
     corpus.choose("corpusEngine", RAY)
     corpus.type("corpusAddress", f"late:{tmp_path / 'now'}")
-    corpus.fill(texts, tmp_path / "out")
-    corpus.find(QSpinBox, "corpusBatchTokens").setValue(512)
+    corpus.fill(texts, tmp_path / "out", "transformer.h.* *.c_fc *.c_attn *.attn *.mlp")
+    corpus.find(QSpinBox, "corpusBatchTokens").setValue(64)
     corpus.wait_estimate()
+    settings = corpus.dialog.form.settings()
     corpus.press("corpusStart")
     # Paused before the cluster answers: it waits behind the first shard at the latest, and can't end by itself.
     corpus.wait_begun()
@@ -123,8 +125,10 @@ def test_a_job_of_a_cluster_is_paused_cancelled_and_gone_on_with_here(
     corpus.choose("corpusEngine", "This machine")
     qtbot.waitUntil(corpus.can_start, timeout=20_000)
     corpus.press("corpusStart")
-    assert "Captured 20,000 texts" in corpus.wait_end()
-    assert same_files(local_capture(texts, tmp_path / "whole", batch_tokens=512), tmp_path / "out")
+    assert "Captured 1,500 texts" in corpus.wait_end()
+    assert settings is not None
+    assert len(open_capture(tmp_path / "out").index.shards) > 2
+    assert same_files(local_capture(replace(settings, out=tmp_path / "whole")), tmp_path / "out")
 
 
 def test_joining_a_cluster_can_be_given_up_and_what_went_wrong_is_one_sentence(
@@ -166,4 +170,4 @@ def test_a_real_cluster_on_this_machine_gives_the_same_bytes(qtbot: QtBot, drive
     corpus.press("corpusStart")
     qtbot.waitUntil(lambda: not corpus.dialog.working, timeout=600_000)
     assert "Captured 400 texts" in corpus.message
-    assert same_files(local_capture(texts, tmp_path / "here"), tmp_path / "over")
+    assert same_files(local_capture(JobSettings(tmp_path / "here", texts, SITES)), tmp_path / "over")
