@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,14 @@ from core_hooks.analysis.nearest_tokens import examples_along, nearest_tokens
 from core_hooks.analysis.site_statistics import site_statistics
 from core_hooks.analysis.text_search import TextQuery, find_texts, find_tokens
 from core_hooks.capture.reader import Capture, open_capture
+from mi_crow_gui.plotdata.corpus_projection import (
+    CorpusProjection,
+    CorpusProjectionSettings,
+    prepare_corpus_projection,
+    read_corpus_projection,
+)
 from mi_crow_gui.plotdata.neuron_card import ABOVE, NeuronCardSettings, prepare_neuron_card, read_neuron_card
+from mi_crow_gui.plotdata.projection import TOKEN
 from mi_crow_gui.wiring.text_reading import read_rows, read_text
 from tests.benchmarks.bench_capture import write_capture
 
@@ -62,6 +70,18 @@ def run(capture: Capture) -> None:
     measure("texts with a word", lambda number: find_texts(capture, TextQuery("31")))
     measure("tokens that match an expression", lambda number: find_tokens(capture, TextQuery(r"3\d", is_regex=True)))
     measure("tokens nearest to a direction", nearest)
+    for most in (10_000, 100_000):
+        settings = CorpusProjectionSettings(most=most)
+        content = read_projection(capture, site, settings)
+        measure(f"{most:,} tokens placed", lambda number, settings=settings: read_projection(capture, site, settings))  # type: ignore[misc]
+        measure(
+            f"{most:,} points coloured by their tokens",
+            lambda number, content=content: prepare_corpus_projection(content, CorpusProjectionSettings(TOKEN)),  # type: ignore[misc]
+        )
+
+
+def read_projection(capture: Capture, site: str, settings: CorpusProjectionSettings) -> CorpusProjection:
+    return read_corpus_projection(capture, site, settings.reading, lambda done, total: None, threading.Event())
 
 
 def main() -> None:
