@@ -85,7 +85,8 @@ class Workbench(QWidget):
 
     def _set_output_lines(self, lines: int) -> None:
         text = lines * self.output.fontMetrics().lineSpacing()
-        frame = 2 * (self.output.document().documentMargin() + self.output.frameWidth())
+        # The margin of one end: scrolled to the other, that much of the line before would be seen.
+        frame = self.output.document().documentMargin() + 2 * self.output.frameWidth()
         self.output.setMinimumHeight(text + round(frame))
 
     def _on_prompt_low_changed(self, low: bool) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SIZE = (800, 550)
 FRAMES = 60
+MEDIANS: dict[str, float] = {}
 
 
 def main() -> None:
@@ -42,6 +43,9 @@ def main() -> None:
     live_heatmap(application, small)
     trace(application, line)
     plain_trace(application, line)
+    if importlib.util.find_spec("matplotlib") is not None:
+        matplotlib_trace(line)
+    compare()
     if importlib.util.find_spec("matplotlib") is None:
         print("matplotlib is not installed: no rows of it")
 
@@ -49,6 +53,7 @@ def main() -> None:
 def report(name: str, seconds: list[float]) -> None:
     """One row."""
     ordered = sorted(second * 1000 for second in seconds)
+    MEDIANS[name] = statistics.median(ordered)
     p95 = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
     print(f"{name:48}{ordered[0]:10.1f}{statistics.median(ordered):10.1f}{p95:10.1f}{ordered[-1]:10.1f}")
 
@@ -162,6 +167,17 @@ def matplotlib_heatmap(name: str, values: np.ndarray) -> None:
         canvas.draw()
 
     report(f"{name}, matplotlib: show", [clock(show) for _ in range(3)])
+    rows, columns = values.shape[1:]
+    times = []
+    for number in range(3):
+
+        def pan(number: int = number) -> None:
+            axes.set_xlim(number, columns / 3 + number)
+            axes.set_ylim(rows / 3 + number, number)
+            canvas.draw()
+
+        times.append(clock(pan))
+    report(f"{name}, matplotlib: pan over a third", times)
 
 
 def live_heatmap(application: Any, values: np.ndarray) -> None:
@@ -236,6 +252,45 @@ def plain_trace(application: Any, values: np.ndarray) -> None:
         times.append(clock(pan))
     report("trace of 1,000,000, plain pyqtgraph: pan", times)
     plot.close()
+
+
+def matplotlib_trace(values: np.ndarray) -> None:
+    """`plot` on an Agg canvas of the same size, with the simplification of paths that is on by default."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(SIZE[0] / 100, SIZE[1] / 100), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+
+    def show() -> None:
+        axes.clear()
+        axes.plot(values[0, :, 0], linewidth=1)
+        canvas.draw()
+
+    report("trace of 1,000,000, matplotlib: show", [clock(show) for _ in range(3)])
+    times = []
+    for number in range(5):
+
+        def pan(number: int = number) -> None:
+            axes.set_xlim(number * 1000, number * 1000 + 900_000)
+            canvas.draw()
+
+        times.append(clock(pan))
+    report("trace of 1,000,000, matplotlib: pan", times)
+
+
+def compare() -> None:
+    """How many times as long the others take: medians of this run."""
+    for name in ("heatmap 4,096 x 16,384", "heatmap 1,024 x 4,096", "trace of 1,000,000"):
+        heat = name.startswith("heatmap")
+        ours = {"show": f"{name}, first show: {'both' if heat else 'GUI'}", "pan": f"{name}, pan over"}
+        ours["pan"] += " a third" if heat else " most of it"
+        for other in ("plain pyqtgraph", "matplotlib"):
+            for what, own in ours.items():
+                theirs = f"{name}, {other}: {what}" + (" over a third" if heat and what == "pan" else "")
+                if theirs in MEDIANS:
+                    print(f"{theirs:60} takes {MEDIANS[theirs] / MEDIANS[own]:8.2f} times as long")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ def test_plots_stand_below_each_other_where_two_do_not_fit_side_by_side(driver: 
     driver.window.plot_board.setMaximumHeight(240)
     # Both do not: each is as high as is easily read.
     qtbot.waitUntil(lambda: page.widget().height() >= 2 * 200)
+    driver.window.plot_board.setMaximumHeight(200)
+    # Each is as high as what is seen at once.
+    qtbot.waitUntil(lambda: page.widget().height() == 2 * page.height() + page.widget().handleWidth())
     driver.window.plot_board.setMaximumHeight((1 << 24) - 1)
     driver.act("layoutInspect")
     driver.window.resize(1440, 900)

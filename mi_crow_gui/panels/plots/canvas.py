@@ -34,7 +34,7 @@ _PANS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Up: (0, -1),
 }
 _PAN = 0.1  # of what is seen
-_LOW = 16 * GRID  # a lower picture needs the room of what is written below it
+_LOW = 19 * GRID  # a lower picture needs the room of what is written below it
 
 
 class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 FULL = 4
 _ACROSS = 2
 _LEAST_COLUMN = 26 * GRID
+_WHOLE_ROW = 20 * GRID  # what is scrolled to is seen as a whole
 _EASY_ROW = 25 * GRID  # a picture with its title, axis and foot line that is easily read
 
 
 class PlotPage(QScrollArea):
     """Two rows of two, whose borders can be dragged; one below the other in a narrow page.
 
-    In a low page they are as low as they can be read if then none is scrolled away, else as high as is easily read.
+    In a low page they are as low as they can be read if then none is scrolled away, else as high as the page where
+    that is enough, or as is easily read.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -78,6 +80,7 @@ class PlotPage(QScrollArea):
         between = self._whole.handleWidth() * (len(rows) - 1)
         height = sum(least) + between
         if height > self.height():
-            height = sum(max(_EASY_ROW, low) for low in least) + between
+            easy = self.height() if _WHOLE_ROW <= self.height() < _EASY_ROW else _EASY_ROW
+            height = sum(max(easy, low) for low in least) + between
         # One row takes what there is: nothing is gained by scrolling it.
         self._whole.setMinimumHeight(height if len(rows) > 1 else 0)
