@@ -11,10 +11,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from mi_crow_gui.document import formatting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
+# Of a number its share of the largest in its column, 0 to 1, where the table was told to say it; else None.
+SHARE_ROLE = Qt.ItemDataRole.UserRole + 1
 _NOWHERE = QModelIndex()
 
 
@@ -27,10 +29,23 @@ class NumbersModel(QAbstractTableModel):
         self._tips: tuple[str, ...] = ()
         self._rows: tuple[tuple[Any, ...], ...] = ()
         self._order: list[int] = []
+        self._largest: dict[int, float] = {}
 
-    def set_table(self, headers: Sequence[str], rows: Sequence[tuple[Any, ...]], tips: Sequence[str] = ()) -> None:
-        """Show these rows in the order given; every row has a value for each header."""
+    def set_table(
+        self,
+        headers: Sequence[str],
+        rows: Sequence[tuple[Any, ...]],
+        tips: Sequence[str] = (),
+        shares: Collection[int] = (),
+    ) -> None:
+        """Show these rows in the order given; every row has a value for each header.
+
+        `shares` are the columns of sizes, from 0 up, of which `SHARE_ROLE` says how large they are among all.
+        """
         self.beginResetModel()
+        self._largest = {
+            column: max((row[column] for row in rows if not _missing(row[column])), default=0.0) for column in shares
+        }
         self._headers, self._tips, self._rows = tuple(headers), tuple(tips), tuple(rows)
         self._order = list(range(len(rows)))
         self.endResetModel()
@@ -79,6 +94,9 @@ class NumbersModel(QAbstractTableModel):
             return self._alignment(index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             return str(value)
+        if role == SHARE_ROLE:
+            largest = self._largest.get(index.column(), 0.0)
+            return value / largest if largest > 0 and not _missing(value) else None
         return _words(value) if role == Qt.ItemDataRole.DisplayRole else None
 
     def _alignment(self, column: int) -> int:

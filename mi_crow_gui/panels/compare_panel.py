@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from mi_crow_gui.itemmodels.numbers_model import NumbersModel
+from mi_crow_gui.panels.bar_delegate import BarDelegate
 from mi_crow_gui.panels.empty_hint import EmptyHint
 from mi_crow_gui.panels.example_list import ExampleList
 from mi_crow_gui.panels.look import GRID
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mi_crow_gui.plotdata.examples import ExampleRow
 
 _EMPTY = "Compare this capture with one of the same texts: another model, or the same with controllers."
+_DIFFERENCE = 3  # the column of sizes
 _CHARACTERS = (16, 7, 7, 10, 8)
 
 
@@ -75,6 +77,7 @@ class ComparePanel(QWidget):
         self._note.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self.table = NumbersModel(self)
         self._view = RowTable(self.table, "compareTable", "What was compared", _CHARACTERS, range(1, 5))
+        self._view.setItemDelegateForColumn(_DIFFERENCE, BarDelegate(self._view, fixed=True))
         self._view.setSortingEnabled(True)
         self._view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self._view.selectionModel().currentRowChanged.connect(self._on_view_current_row_changed)
@@ -138,7 +141,7 @@ class ComparePanel(QWidget):
         self, headers: Sequence[str], rows: Sequence[tuple[Any, ...]], note: str, tips: Sequence[str] = ()
     ) -> None:
         """Show what was compared, or a note on why not."""
-        self.table.set_table(headers, rows, tips)
+        self.table.set_table(headers, rows, tips, (_DIFFERENCE,) if rows else ())
         self._note.setText(note)
         self._note.setVisible(bool(note))
         self._details.hide()

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from mi_crow_gui.document.formatting import count, plural, shape
 from mi_crow_gui.itemmodels.numbers_model import NumbersModel
+from mi_crow_gui.panels.bar_delegate import BarDelegate
 from mi_crow_gui.panels.empty_hint import EmptyHint
 from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.progress_row import ProgressRow
@@ -49,6 +50,7 @@ _TIPS = (
     "Norm of B − A",
     "How many tensors differ, of those that could be compared; or shape of A's, or why they can't be compared",
 )
+_CHANGE = 1  # the column of relative changes
 _CHARACTERS = (36, 17, 10, 15, 26)
 
 
@@ -74,6 +76,7 @@ class CompareWeightsDialog(QDialog):
         self._show.currentIndexChanged.connect(self._fill)
         self._table = NumbersModel(self)
         self._view = RowTable(self._table, "weightsTable", "What was compared", _CHARACTERS, range(5))
+        self._view.setItemDelegateForColumn(_CHANGE, BarDelegate(self._view, fixed=True))
         self._view.setSortingEnabled(True)
         self._view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self._view.copyRequested.connect(self._on_view_copy_requested)
@@ -182,7 +185,7 @@ class CompareWeightsDialog(QDialog):
         else:
             for item in self._tensors:
                 rows.append((item.name, item.relative, item.cosine, item.difference, item.problem or shape(item.shape)))
-        self._table.set_table(_HEADERS[kind], rows, _TIPS)
+        self._table.set_table(_HEADERS[kind], rows, _TIPS, (_CHANGE,))
         if not self._sized:
             # Columns have a width once there are any; after that it is what a person made it.
             self._sized = True

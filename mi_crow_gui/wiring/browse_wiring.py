@@ -89,14 +89,15 @@ class BrowseWiring(QObject):
         """Browse a capture, its first text in the plots."""
         self._give_search_up()
         self._capture, self._text = capture, None
+        # Before the browser is there: under the plots it would need more height than a small screen has.
+        self._window.show_workbench()
+        self._window.apply_preset("analyse")
         browser = self.browser
         sites = list(dict.fromkeys(site.site for site in capture.sites))
         index = capture.index
         browser.set_capture(capture.folder.name, facts_line(capture), sites, "\n".join(index.notes))
         browser.texts.set_capture(capture.texts, labels=bool(index.source.get("label")))
         browser.show()
-        self._window.show_workbench()
-        self._window.apply_preset("analyse")
         selected = self._store.workspace.selected_site
         self._site = selected if selected in sites else (sites[0] if sites else "")
         browser.set_site(self._site)

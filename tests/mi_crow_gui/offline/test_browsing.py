@@ -263,3 +263,18 @@ print("loaded:", loaded)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
     assert "loaded: []" in done.stdout
+
+
+def test_a_capture_opened_from_the_list_below_leaves_a_small_window_its_size(
+    offline: Offlines, qtbot: QtBot, stored: Path
+) -> None:
+    offline.driver.act("showCaptures")
+    offline.window.resize(1024, 700)
+    qtbot.waitUntil(lambda: (offline.window.width(), offline.window.height()) == (1024, 700))
+    offline.open(stored)
+    browser = offline.wiring.browse.browser
+    qtbot.waitUntil(browser.isVisible)
+    for tab in (browser.channels, browser.search, browser.probe, browser.compare):
+        browser.show_tab(tab)
+        qtbot.waitUntil(tab.isVisible)
+        assert (offline.window.width(), offline.window.height()) == (1024, 700)

@@ -16,6 +16,7 @@ from core_hooks import FunctionController
 from mi_crow_gui.document.formatting import number
 from mi_crow_gui.document.resource_files import demo_model_folder
 from mi_crow_gui.itemmodels.examples_model import EXAMPLE_ROLE
+from mi_crow_gui.itemmodels.numbers_model import SHARE_ROLE
 from mi_crow_gui.wiring import capture_compare_wiring
 from tests.mi_crow_gui.offline.tuned import CHANGED, SITES, capture, tuned_model, write_texts
 
@@ -94,6 +95,10 @@ def check_numbers(offline: Offlines, table: QTableView, a: Path, b: Path) -> Non
         assert found.difference == pytest.approx(difference, rel=1e-5, abs=1e-7)
         cells = [model.index(shown[site], column).data() for column in range(1, 5)]
         assert cells == [number(found.cka), number(found.cosine), number(found.difference), f"{len(x):,}"]
+    # The bar of the layer that changed most fills its cell.
+    shares = [model.index(row, 3).data(SHARE_ROLE) for row in range(model.rowCount())]
+    sizes = [site.difference for site in offline.wiring.compare.sites]
+    assert shares == pytest.approx([size / max(sizes) for size in sizes])
 
 
 def test_a_base_and_a_tuned_model_differ_from_the_tuned_layer_on(
