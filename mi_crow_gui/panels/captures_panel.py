@@ -8,8 +8,10 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QFrame,
     QMenu,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSplitter,
     QVBoxLayout,
@@ -88,9 +90,16 @@ class CapturesPanel(QWidget):
         self._split.setObjectName("capturesSplit")
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(upper)
+        # Under the plots of a small window there is less room than an open capture needs: it is scrolled there.
+        area = QScrollArea()
+        area.setObjectName("capturesScroll")
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidgetResizable(True)
+        area.setWidget(self._split)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._split)
+        layout.addWidget(area)
         self._show_buttons()
 
     def make_browser(self) -> CaptureBrowser:

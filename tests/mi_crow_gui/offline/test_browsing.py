@@ -278,3 +278,10 @@ def test_a_capture_opened_from_the_list_below_leaves_a_small_window_its_size(
         browser.show_tab(tab)
         qtbot.waitUntil(tab.isVisible)
         assert (offline.window.width(), offline.window.height()) == (1024, 700)
+    for layout in ("layoutInspect", "layoutWrite", "layoutAnalyse"):
+        offline.driver.act(layout)
+        offline.driver.act("showCaptures")
+        qtbot.waitUntil(browser.isVisible)
+        # What the window needs at least, whatever size it has at this moment.
+        qtbot.waitUntil(lambda: offline.window.minimumSizeHint().height() <= 700, timeout=10_000)
+        assert (offline.window.width(), offline.window.height()) == (1024, 700)
