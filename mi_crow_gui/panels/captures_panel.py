@@ -8,10 +8,8 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFrame,
     QMenu,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QSplitter,
     QVBoxLayout,
@@ -22,6 +20,7 @@ from mi_crow_gui.itemmodels.captures_model import CaptureColumn, CapturesModel
 from mi_crow_gui.panels.empty_hint import EmptyHint
 from mi_crow_gui.panels.flow_layout import FlowLayout
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.low_area import LowArea
 from mi_crow_gui.panels.progress_row import ProgressRow
 from mi_crow_gui.panels.row_table import RowTable
 
@@ -91,15 +90,9 @@ class CapturesPanel(QWidget):
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(upper)
         # Under the plots of a small window there is less room than an open capture needs: it is scrolled there.
-        area = QScrollArea()
-        area.setObjectName("capturesScroll")
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setWidgetResizable(True)
-        area.setWidget(self._split)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(LowArea("capturesScroll", self._split))
         self._show_buttons()
 
     def make_browser(self) -> CaptureBrowser:

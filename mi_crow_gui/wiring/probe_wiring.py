@@ -13,7 +13,7 @@ from core_hooks.analysis.direction_file import write_direction
 from core_hooks.analysis.probe import train_probe
 from core_hooks.analysis.probe_labels import data_of_texts, data_of_tokens, labels_of_texts, read_labels
 from core_hooks.analysis.text_search import TextQuery
-from mi_crow_gui.document.formatting import count, number, percent, plural
+from mi_crow_gui.document.formatting import count, elide_middle, number, percent, plural
 from mi_crow_gui.panels.capture_search_panel import PROBE
 from mi_crow_gui.panels.probe_panel import FILE, TOKENS
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mi_crow_gui.wiring.parts import Parts
 
 log = logging.getLogger(__name__)
+
+_LONGEST = 12  # characters of a label before its share of right answers
 
 
 class ProbeWiring(QObject):
@@ -216,6 +218,8 @@ def _facts(data: ProbeData, probe: Probe) -> list[tuple[str, str]]:
     if not probe.converged:
         facts.append(("Training", "ended before it had settled"))
     right = np.diag(probe.confusion) / np.maximum(1, probe.confusion.sum(axis=1))
-    facts += [(f"Right on '{name}'", percent(float(share))) for name, share in zip(probe.classes, right, strict=True)]
+    # Long names would leave the values no room; the row of labels has them whole.
+    names = [elide_middle(name, _LONGEST) for name in probe.classes]
+    facts += [(f"Right on '{name}'", percent(float(share))) for name, share in zip(names, right, strict=True)]
     facts.append(("Length of direction", number(float(np.linalg.norm(probe.directions[0])))))
     return facts
