@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPalette
 
 # Of groups of points, on light and on dark: eight that can be told apart with every kind of colour blindness, found
-# by a search for the largest least distance as protanopes, deuteranopes and tritanopes see them; and a grey.
+# by a search for the largest least distance as protanopes, deuteranopes and tritanopes see them; and a grey. The first
+# ones lie furthest apart.
 _GROUPS = (
-    ("#008822", "#ff0044", "#000099", "#dd55ff", "#882200", "#6600ee", "#550055", "#994499", "#949494"),
-    ("#11bbff", "#eeff22", "#ff66bb", "#99aa00", "#bb00ee", "#cc2200", "#88ffff", "#ffbb99", "#757575"),
+    ("#000099", "#ff0044", "#dd55ff", "#008822", "#882200", "#6600ee", "#994499", "#550055", "#949494"),
+    ("#11bbff", "#cc2200", "#eeff22", "#bb00ee", "#ffbb99", "#99aa00", "#88ffff", "#ff66bb", "#757575"),
 )
 # Ten hues that can be told apart, in degrees.
 _HUES = (210, 28, 140, 280, 350, 185, 55, 320, 95, 245)
