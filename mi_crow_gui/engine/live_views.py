@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from core_hooks.analysis.attention import eager_attention
+from core_hooks.analysis.attention import eager_attention, eager_nowhere_else
 from core_hooks.analysis.following import Following
 from core_hooks.analysis.plain_mask import plain_masks
 from core_hooks.model.errors import ModelError
@@ -72,10 +72,10 @@ class LiveViews:
         self._asked: LookedAt | None = None
         self._pieces: dict[Followed, LivePiece] = {}
         self._following: Following | None = None
-        self._switch = ExitStack()
+        self._switch, self._spared = ExitStack(), ExitStack()
         self._eager = False
         self._broken = False
-        self.switched_from = ""
+        self.switched_from = self._implementation = ""
         self._began = self._taken_in_at = time.perf_counter()
         self._read_for, self._showed_for = 0.0, 0.0
         self._amount = 1
@@ -109,8 +109,7 @@ class LiveViews:
         if self._following is not None:
             self._following.close()
             self._following = None
-        self._switch.close()
-        self._eager = False
+        self._end_eager()
 
     def _take_wishes(self, rows: Sequence[TokenSequence]) -> None:
         looked_at = self._looked_at()
@@ -138,9 +137,14 @@ class LiveViews:
             if piece is not None:
                 self._pieces[wish] = piece
         blocks = {self._block(wish) for wish, piece in self._pieces.items() if isinstance(piece, LiveAttention)}
+        self._spared.close()
         if self._eager and not blocks:
-            self._switch.close()
-            self._eager = False
+            self._end_eager()
+        if self._eager:
+            others = [block.attention for block in anatomy_of(self._opened).blocks if block.attention]
+            watched = {anatomy_of(self._opened).blocks[block].attention for block in blocks}
+            spared = [path for path in others if path not in watched]
+            self._spared.enter_context(eager_nowhere_else(self._opened, self._implementation, spared))
         stream = any(not isinstance(piece, LiveAttention) for piece in self._pieces.values())
         if self._pieces:
             anatomy = anatomy_of(self._opened)
@@ -183,9 +187,15 @@ class LiveViews:
 
     def _make_eager(self) -> None:
         if not self._eager:
-            self.switched_from = self._switch.enter_context(eager_attention(self._opened)) or self.switched_from
+            self._implementation = self._switch.enter_context(eager_attention(self._opened))
+            self.switched_from = self._implementation or self.switched_from
             self._switch.enter_context(plain_masks())
             self._eager = True
+
+    def _end_eager(self) -> None:
+        self._spared.close()
+        self._switch.close()
+        self._eager = False
 
     def _look(self, rows: Sequence[TokenSequence], steps: Sequence[TokenStep | None]) -> None:
         if self._following is None:

@@ -358,8 +358,7 @@ class ModelService(QObject):
     def _on_worker_run_ended(self, ended: RunOutcome | Failure) -> None:
         self._patience.stop()
         self._arrivals.end()
-        # What is left of the run is shown before it is told to be over: in one turn of the event loop, the painting
-        # of both would be felt.
+        # Told in a turn of its own: with what is left of the run in the same one, the painting of both would be felt.
         self._ended = ended
         QTimer.singleShot(0, self, self._tell_of_end)
 
@@ -369,10 +368,7 @@ class ModelService(QObject):
         # Hooks that were changed after the last forward began are still waiting.
         self._hooksWanted.emit()
         self._set_state("ready")
-        if isinstance(ended, Failure):
-            self.failed.emit(ended)
-        else:
-            self.runFinished.emit(ended)
+        (self.failed if isinstance(ended, Failure) else self.runFinished).emit(ended)
 
     @Slot(object)
     def _on_worker_hook_failed(self, failure: HookFailure) -> None:

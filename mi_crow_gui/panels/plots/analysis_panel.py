@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mi_crow_gui.panels.plots.base import NARROW, PlotPanel
+from mi_crow_gui.panels.plots.base import PlotPanel
+from mi_crow_gui.panels.plots.frame_words import NARROW
 from mi_crow_gui.panels.token_layout import readable_token
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.colours import PlotColours, site_colour
 from mi_crow_gui.panels.plots.empty_page import EmptyPage
 from mi_crow_gui.panels.plots.foot_line import FootLine
-from mi_crow_gui.panels.plots.frame_words import no_values
+from mi_crow_gui.panels.plots.frame_words import NARROW, moment_words, no_values
 from mi_crow_gui.panels.plots.source_menu import add_source_menu
 from mi_crow_gui.panels.plots.title_line import TitleLine
 from mi_crow_gui.panels.token_layout import readable_token
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 NO_TOKEN = -1
 # A lower plot needs the room of its foot line for its picture; and so low it still says something.
 LOW, LEAST = 22 * GRID, 16 * GRID
-# In a narrower plot its title needs the room more than the word for it, and than which prompt of a batch it shows.
-NARROW, NO_PROMPT = 42 * GRID, 33 * GRID
 _APPLYING = "the new settings are being applied"
 
 
@@ -330,9 +328,7 @@ class PlotPanel(QWidget):
         if (self.height() < LOW) != self._low:
             self._low = not self._low
             self._float_foot(self._low)
-        if self._low:
-            height = self._foot.height()
-            self._foot.setGeometry(0, self.height() - height, self.width(), height)
+        self._foot.lie_in(self.rect())
         if (event.oldSize().width() < NARROW) != (self.width() < NARROW):
             self._say_titles()
 
@@ -342,12 +338,7 @@ class PlotPanel(QWidget):
             self.set_palette_theme()
 
     def _float_foot(self, floating: bool) -> None:
-        if floating:
-            self._column.removeWidget(self._foot)
-            self._foot.raise_()
-        elif self._column.indexOf(self._foot) < 0:
-            self._column.insertWidget(self._column.indexOf(self._stack) + 1, self._foot)
-        self._foot.set_floating(floating)
+        self._foot.set_floating(floating, self._column, self._stack)
 
     def _say_note(self, note: str) -> None:
         """What the picture is of, in the foot line and where that does not fit."""
@@ -386,14 +377,7 @@ class PlotPanel(QWidget):
         site = self._site
         self._title.set_site(site, None if site is None else site_colour(site, self.palette()))
         drawing = self._drawing
-        when = ""
-        if drawing is not None:
-            when = drawing.frame.origin or f"run {drawing.run} · step {drawing.step}"
-            if drawing.rows.samples > 1:
-                # All plots show the same one: where room is short the number does, or the strip of tokens alone.
-                word = "" if self.width() < NARROW else "prompt "
-                if self.width() >= NO_PROMPT:
-                    when += f" · {word}{drawing.rows.sample + 1}/{drawing.rows.samples}"
+        when = "" if drawing is None else moment_words(drawing, self.width())
         if self._stale:
             when = f"⚠ {when} (stale)" if when else ""
         self._title.when.setText(when)

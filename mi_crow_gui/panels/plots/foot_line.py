@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QLabel, QSizePolicy
 from mi_crow_gui.panels.look import GRID, fixed_font
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QRect
     from PySide6.QtGui import QPaintEvent
+    from PySide6.QtWidgets import QBoxLayout, QWidget
 
 
 class FootLine(QLabel):
@@ -31,11 +33,21 @@ class FootLine(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(self.fontMetrics().height() + GRID // 2)
 
-    def set_floating(self, floating: bool) -> None:
-        """Whether it lies over the plot, rather than below it."""
+    def set_floating(self, floating: bool, column: QBoxLayout, picture: QWidget) -> None:
+        """Whether it lies over the plot, rather than in its column below the picture."""
         self._floating = floating
+        if floating:
+            column.removeWidget(self)
+            self.raise_()
+        elif column.indexOf(self) < 0:
+            column.insertWidget(column.indexOf(picture) + 1, self)
         self.setAutoFillBackground(floating)
         self.setVisible(not floating or bool(self._texts["readout"]))
+
+    def lie_in(self, plot: QRect) -> None:
+        """Take the lowest line of a plot, if it floats over it."""
+        if self._floating:
+            self.setGeometry(plot.left(), plot.bottom() + 1 - self.height(), plot.width(), self.height())
 
     def set_readout(self, text: str) -> None:
         """What is under the cursor."""

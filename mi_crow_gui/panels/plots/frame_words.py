@@ -1,14 +1,28 @@
-"""What is said of the values of a frame that can't be shown as numbers: NaN, dropped, without a partner, or none."""
+"""What is said of a frame: which run and step it is of, and its values that can't be shown as numbers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from mi_crow_gui.document.formatting import count, plural
+from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.plotdata.prompt_frame import was_kept
 
 if TYPE_CHECKING:
     from mi_crow_gui.plotdata.frame import Frame
+
+
+# In a narrower plot its title needs the room more than the word for it, and than which prompt of a batch it shows.
+NARROW, _NO_PROMPT = 42 * GRID, 33 * GRID
+
+
+def moment_words(drawing: Any, width: int) -> str:
+    """Which run and step a drawing is of, and which prompt of a batch, as far as there is room."""
+    when = drawing.frame.origin or f"run {drawing.run} · step {drawing.step}"
+    if drawing.rows.samples > 1 and width >= _NO_PROMPT:
+        # All plots show the same one: where room is short the number does, or the strip of tokens alone.
+        when += f" · {'' if width < NARROW else 'prompt '}{drawing.rows.sample + 1}/{drawing.rows.samples}"
+    return str(when)
 
 
 def not_finite_words(nan: int, infinite: int) -> str:

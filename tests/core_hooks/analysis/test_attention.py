@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core_hooks import FunctionController, HookType, StopForward, attach, hooks_of
-from core_hooks.analysis.attention import attention_patterns, eager_attention
+from core_hooks.analysis.attention import attention_patterns, eager_attention, eager_nowhere_else
 from core_hooks.model.errors import ModelError
 from tests.core_hooks.analysis.subjects import IDS, hooked, lively
 
@@ -89,3 +89,52 @@ def test_switching_does_not_change_what_the_model_computes_afterwards() -> None:
     before = subject.logits()
     attention_patterns(subject.opened, subject.anatomy, subject.tokens())
     assert torch.equal(subject.logits(), before)
+
+
+@torch.no_grad()
+def decoded(model: Any) -> list[torch.Tensor]:
+    """Logits of a prompt and of four tokens fed after it one by one, for a batch whose second prompt is padded."""
+    ids = torch.tensor([IDS, IDS])
+    mask = torch.ones_like(ids)
+    mask[1, :2] = 0
+    cache, found = None, []
+    for step in range(5):
+        out = model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
+        cache, ids = out.past_key_values, torch.tensor([[IDS[step]], [IDS[step]]])
+        mask = torch.cat([mask, torch.ones_like(ids)], 1)
+        # What padding gives is nobody's business.
+        found.append(out.logits[:, 2:] if not step else out.logits)
+    return found
+
+
+@pytest.mark.parametrize("family", SHOWN)
+def test_where_one_block_is_watched_the_others_compute_as_before_and_the_numbers_stay(family: str) -> None:
+    subject = lively(family)
+    model: Any = subject.model
+    before, configs = decoded(model), [getattr(module, "config", None) for module in model.modules()]
+    twin: Any = copy.deepcopy(model)
+    twin.set_attn_implementation("eager")
+    with torch.no_grad():
+        wanted = twin(torch.tensor([IDS]), output_attentions=True).attentions[0]
+    paths = [block.attention for block in subject.anatomy.blocks if block.attention]
+    kept: list[torch.Tensor] = []
+
+    def keep(module: Any, given: Any, output: Any) -> None:
+        kept.extend(tensor for tensor in output if isinstance(tensor, torch.Tensor) and tensor.dim() == 4)
+
+    with eager_attention(subject.opened) as switched_from:
+        with eager_nowhere_else(subject.opened, switched_from, paths[1:]):
+            own = [model.get_submodule(path) for path in paths[1:]]
+            spared = [module for module in own if getattr(module, "config", None) is not None]
+            if switched_from == "sdpa" and family in ("gpt2", "llama", "qwen2"):
+                assert [module.config._attn_implementation for module in spared] == ["sdpa"] * len(own)
+            during = decoded(model)
+            handle = model.get_submodule(paths[0]).register_forward_hook(keep)
+            with torch.no_grad():
+                model(torch.tensor([IDS]))
+            handle.remove()
+        assert [getattr(module, "config", None) for module in model.modules()] == configs
+    for one, other in zip(before, during, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    assert any(tensor.shape == wanted.shape and torch.allclose(tensor, wanted, atol=1e-6) for tensor in kept)
+    assert all(torch.equal(one, other) for one, other in zip(before, decoded(model), strict=True))
