@@ -192,8 +192,7 @@ class PlotPanel(QWidget):
         self._mark_token(self._token)
         self._mark_pointed(self._pointed)
         stage = {"before": "before controllers", "input": "input"}.get(drawing.frame.stage, "")
-        note = " · ".join(words for words in (drawing.frame.about, self._note(drawing), stage) if words)
-        self._say_note(note)
+        self._say_note(" · ".join(words for words in (drawing.frame.about, self._note(drawing), stage) if words))
         self._stack.setCurrentIndex(1)
 
     def set_token(self, position: int | None) -> None:
