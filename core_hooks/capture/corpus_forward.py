@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping
 
+    from core_hooks.capture.batching import PaddedBatch
     from core_hooks.capture.job_settings import JobSettings
     from core_hooks.hooks.hook import Hook
     from core_hooks.model.opened import OpenedModel
@@ -93,6 +94,8 @@ class CorpusForward:
     ----------
     pads
         Whether windows of different lengths may go together: only if the model can be told what is padding.
+    pad
+        Token id that padding has.
     on_cpu
         Whether rows are in host memory once they are computed.
     """
@@ -118,7 +121,7 @@ class CorpusForward:
         self._device = input_device(opened)
         self._takes = parameters_of(opened.model)
         self.pads = "attention_mask" in self._takes
-        self._pad = pad_id(opened)
+        self.pad = pad_id(opened)
         self.on_cpu = all(part.device.type == "cpu" for part in opened.model.parameters())
 
     def __enter__(self) -> CorpusForward:
@@ -146,7 +149,7 @@ class CorpusForward:
         for detector in self._detectors.values():
             detector.dtype = None
         self._tell(np.full(6, token_id, np.int32), np.array([3, 3]))
-        self._forward(np.full((2, 3), token_id, np.int64), np.ones((2, 3), bool))
+        self._forward(np.full((2, 3), token_id, np.int64), None)
         found = []
         for name, detector in self._detectors.items():
             shape, dtype = detector.shape, detector.source_dtype
@@ -170,30 +173,15 @@ class CorpusForward:
             found.append(CorpusSite(name, detector.stage, dtype_name, stored, tuple(row_shape) or (1,)))
         return found
 
-    def rows(self, ids: np.ndarray, lengths: np.ndarray) -> ArrivingRows | None:
-        """Run one batch.
-
-        Parameters
-        ----------
-        ids
-            int32 [tokens], the windows one behind the other.
-        lengths
-            int64 [windows].
-
-        Returns
-        -------
-        ArrivingRows or None
-            The rows of each site, window behind window, as they are stored; None when the job was cancelled meanwhile.
-        """
-        longest = int(lengths.max())
-        real = np.arange(longest)[None, :] < lengths[:, None]
-        batch = np.full(real.shape, self._pad, np.int64)
-        batch[real] = ids
-        self._tell(ids, lengths)
-        if not self._forward(batch, real):
+    def rows(self, batch: PaddedBatch) -> ArrivingRows | None:
+        """Run one batch; the rows of each site, window behind window, as stored; None when the job was cancelled."""
+        if self._on_batch is not None:
+            ids = batch.ids.reshape(-1)
+            self._tell(ids if batch.kept is None else ids[batch.kept], batch.lengths)
+        if not self._forward(batch.ids, None if batch.kept is None else batch.mask):
             return None
         arriving = {name: to_host(detector.take()) for name, detector in self._detectors.items()}
-        return ArrivingRows(arriving, None if real.all() else np.flatnonzero(real))
+        return ArrivingRows(arriving, batch.kept)
 
     def check_controllers(self) -> None:
         """Raise when a hook has failed in this job and was switched off: the rows since would not be the same."""
@@ -222,14 +210,14 @@ class CorpusForward:
             text = self._texts[token_id] = token_text(self._opened, token_id)
         return text
 
-    def _forward(self, ids: np.ndarray, real: np.ndarray) -> bool:
+    def _forward(self, ids: np.ndarray, mask: np.ndarray | None) -> bool:
         batch, longest = ids.shape
         inputs: dict[str, Any] = {}
         tokens = torch.from_numpy(ids).to(self._device)
         if hasattr(self._opened.model, "config"):
             inputs["input_ids"] = tokens
-            if not real.all():
-                inputs["attention_mask"] = torch.from_numpy(real.astype(np.int64)).to(self._device)
+            if mask is not None:
+                inputs["attention_mask"] = torch.from_numpy(mask).to(self._device)
             if "use_cache" in self._takes:
                 inputs["use_cache"] = False
             if kind_of(self._opened.model) == "seq2seq":

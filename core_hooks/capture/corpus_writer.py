@@ -88,25 +88,24 @@ class CorpusSite:
         }
 
 
-@dataclass(slots=True, eq=False)
 class _Filling:
     """A shard that is being filled: `room` holds its rows until it is sealed, or `shard` is written to as they come."""
 
-    plan: ShardPlan
-    sites: tuple[SiteRows, ...]
-    room: RowRoom | None
-    shard: ShardWriter | None
-    rows: int = 0  # in the room so far
+    def __init__(
+        self, plan: ShardPlan, sites: tuple[SiteRows, ...], room: RowRoom | None, shard: ShardWriter | None
+    ) -> None:
+        self.plan, self.sites, self.room, self.shard = plan, sites, room, shard
+        self._rows = 0  # in the room so far
+        _, self._numbers, self._values = laid_out(None if room is None else room.memory, sites)
 
     def places(self, rows: np.ndarray) -> list[np.ndarray] | None:
         """Where the values of these rows belong in the room, behind those that came before; None without one."""
         if self.room is None:
             return None
-        _, numbers, values = laid_out(self.room.memory, self.sites)
-        here = slice(self.rows, self.rows + len(rows))
-        numbers[here] = rows
-        self.rows += len(rows)
-        return [came[here] for came in values]
+        here = slice(self._rows, self._rows + len(rows))
+        self._numbers[here] = rows
+        self._rows += len(rows)
+        return [came[here] for came in self._values]
 
 
 class CorpusWriter:

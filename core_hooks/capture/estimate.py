@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core_hooks.capture.batching import batches
+from core_hooks.capture.batching import batches, padded_batches
 from core_hooks.capture.corpus_writer import GATHERED, SEALED
 from core_hooks.capture.index import CaptureError
 from core_hooks.capture.job_settings import JobEstimate
+from core_hooks.capture.shard_plan import Place, ShardPlan, Window
 from core_hooks.hooks.errors import RunCancelled
 
 if TYPE_CHECKING:
@@ -65,12 +66,13 @@ def estimate_job(
     tokens = round(sum(map(len, ids)) * size.nbytes / max(1, characters))
     sites = forward.sites(int(ids[0][0]))
     row_bytes = sum(site.row_bytes for site in sites)
-    windows = [found[at : at + context] for found in ids for at in range(0, len(found), context)]
-    groups = batches([len(window) for window in windows], settings.batch_tokens, same_length=not forward.pads)
-    group = [windows[number] for number in groups[len(groups) // 2]]
+    windows = [Window(0, at, found[at : at + context]) for found in ids for at in range(0, len(found), context)]
+    plan = ShardPlan.of(windows, [], first_row=0, first_text=0, empty=0, behind=Place())
+    groups = batches(plan.lengths, settings.batch_tokens, same_length=not forward.pads)
+    (batch,) = padded_batches(plan, [groups[len(groups) // 2]], forward.pad)
     started = time.perf_counter()
-    forward.rows(np.concatenate(group), np.array([len(window) for window in group]))
-    seconds = (time.perf_counter() - started) / sum(map(len, group)) * tokens
+    forward.rows(batch)
+    seconds = (time.perf_counter() - started) / len(batch.rows) * tokens
     held = _BATCHES_HELD * settings.batch_tokens * (row_bytes + sum(4 * site.channels for site in sites))
     shard = shard_rows(row_bytes) * row_bytes
     if shard <= GATHERED:

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from core_hooks.capture.allocator import keep_freed_memory
-from core_hooks.capture.batching import batches
+from core_hooks.capture.batching import batches, padded_batches
 from core_hooks.capture.corpus import Corpus
 from core_hooks.capture.corpus_forward import CorpusForward
 from core_hooks.capture.corpus_writer import GATHERED, CorpusSite, CorpusWriter
@@ -32,6 +30,8 @@ from core_hooks.capture.tokenizing import stock_backend, tokenizer_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import numpy as np
 
     from core_hooks.capture.corpus import CorpusSize
     from core_hooks.capture.corpus_forward import ArrivingRows
@@ -264,21 +264,17 @@ class CaptureJob:
         self, forward: CorpusForward, plan: ShardPlan, writer: CorpusWriter, behind: Behind, pace: Pace
     ) -> bool:
         """Run every batch of a shard; whether the job was not cancelled meanwhile."""
-        lengths = plan.lengths
         pace.begin_shard(plan)
-        together = batches(lengths, self.settings.batch_tokens, same_length=not forward.pads)
-        rows = plan.rows_of(np.concatenate(together))  # of all batches at once: a call for each costs more
-        ids, end = plan.ids[rows], 0
-        for batch in together:
+        together = batches(plan.lengths, self.settings.batch_tokens, same_length=not forward.pads)
+        for batch in padded_batches(plan, together, forward.pad):
             self._wait_while_paused(pace)
             if self._cancel.is_set():
                 return False
-            begin, end = end, end + int(lengths[batch].sum())
-            arriving = forward.rows(ids[begin:end], lengths[batch])
+            arriving = forward.rows(batch)
             if arriving is None:
                 return False
-            behind.put(partial(_store, writer, rows[begin:end], arriving))
-            pace.add(end - begin)
+            behind.put(partial(_store, writer, batch.rows, arriving))
+            pace.add(len(batch.rows))
         return True
 
     def _write_shards(

@@ -58,17 +58,17 @@ class ShardWorker:
 
     def shard(self, plan: ShardPlan) -> list[tuple[np.ndarray, Rows]]:
         """Batch by batch the rows of each site as they are stored, each with its numbers in the shard."""
-        from core_hooks.capture.batching import batches
+        from core_hooks.capture.batching import batches, padded_batches
 
         if not self._known:
             self._forward.sites(int(plan.ids[0]))
             self._known = True
-        lengths, found = plan.lengths, []
-        for batch in batches(lengths, self._settings.batch_tokens, same_length=not self._forward.pads):
-            rows = plan.rows_of(batch)
-            arriving = self._forward.rows(plan.ids[rows], lengths[batch])
+        found = []
+        groups = batches(plan.lengths, self._settings.batch_tokens, same_length=not self._forward.pads)
+        for batch in padded_batches(plan, groups, self._forward.pad):
+            arriving = self._forward.rows(batch)
             assert arriving is not None
-            found.append((rows, arriving.take()))
+            found.append((batch.rows, arriving.take()))
         return found
 
 

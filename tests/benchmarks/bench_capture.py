@@ -137,7 +137,7 @@ def throughput(folder: Path, share: float) -> None:
     print("with one thread; 'steady' is the middle of all shards but the first, 'whole' has starting and ending too")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    for width, layers, lines in ((64, 2, 60_000), (256, 4, 12_000), (576, 12, 2_400)):
+    for width, layers, lines in ((64, 2, 120_000), (256, 4, 12_000), (576, 12, 2_400)):
         opened = a_model(width, layers)
         corpus = folder / "throughput.txt"
         write_corpus(corpus, int(lines * share))
