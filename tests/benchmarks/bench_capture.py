@@ -31,7 +31,7 @@ from core_hooks.capture.channels import channel_card
 from core_hooks.capture.corpus import Corpus, CorpusText
 from core_hooks.capture.corpus_writer import CorpusSite, CorpusWriter
 from core_hooks.capture.durable import sync_folder, write_durably
-from core_hooks.capture.index import FORMAT, VERSION, CaptureIndex, write_index
+from core_hooks.capture.index import FORMAT, VERSION, CaptureIndex, IndexFile, write_index
 from core_hooks.capture.job import CaptureJob
 from core_hooks.capture.job_settings import JobProgress, JobSettings
 from core_hooks.capture.reader import open_capture
@@ -327,7 +327,12 @@ def opening(folder: Path) -> None:
             began = time.perf_counter()
             open_capture(path).close()
             best = min(best, time.perf_counter() - began)
-        print(f"  {shards * 0.134:8,.0f} GB: {best * 1e3:7.1f} ms")
+        file, more = IndexFile(path), {**listed[-1], "file": "more.safetensors", "first_row": shards * rows}
+        file.write(new_index([site], shards * rows, shards=listed))
+        began = time.perf_counter()
+        file.write(new_index([site], shards * rows + rows, shards=[*listed, more]))
+        added = time.perf_counter() - began
+        print(f"  {shards * 0.134:8,.0f} GB: {best * 1e3:7.1f} ms; one more shard is listed in {added * 1e3:.1f} ms")
 
 
 def memory(folder: Path, lines: int) -> None:
