@@ -102,7 +102,7 @@ class Following:
                 count,
                 _stream([kept.get(forward) for kept in streams], count),
                 # Of padding, which comes first, nothing is told.
-                {block: kept[forward][:, -count:, -count:] for block, kept in weights.items() if forward in kept},
+                {block: _of_tokens(kept[forward], count) for block, kept in weights.items() if forward in kept},
             )
             for forward, count in fed.items()
         ]
@@ -113,6 +113,11 @@ def _stream(kept: list[torch.Tensor | None], fed: int) -> list[torch.Tensor] | N
     if not found or len(found) != len(kept) or any(tensor.shape != found[0].shape for tensor in found):
         return None
     return found if len(found[0]) <= fed else [tensor[-fed:] for tensor in found]
+
+
+def _of_tokens(weights: torch.Tensor, fed: int) -> torch.Tensor:
+    new, seen = weights.shape[1:]
+    return weights if new <= fed and seen <= fed else weights[:, -fed:, -fed:]
 
 
 class _Batch:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Of the time of a generation. What the hooks of live analyses take comes to it (`engine/live_views.py`).
-_SHARE = 0.06
+# Of the time of a generation. What the hooks of live analyses take comes to it (`engine/live_views.py`); of a quick
+# model they take so much that showing has half the share left.
+_SHARE, _BURDENED = 0.06, 0.03
 _CREDIT = 0.02  # seconds that are granted at once
 _MEMORY = 2.0  # seconds after which two thirds of what happened are forgotten
 
@@ -36,13 +37,15 @@ class LiveShare:
         self._elapsed = self._spent = self._waiting = 0.0
         # Set when a picture of the newest step is to be made, taken back by who makes it.
         self.wanted = True
+        # Set while what is followed costs the model's thread itself a good part of its time.
+        self.burdened = False
 
     def begin(self) -> None:
         """A run begins."""
         self._waited = 0.0
         self._seen = (self._now(), self._spent_by_thread() + self._drawn, 0.0)
         self._elapsed = self._spent = self._waiting = 0.0
-        self.wanted = True
+        self.wanted, self.burdened = True, False
 
     def drew(self, seconds: float) -> None:
         """The drawing thread took so much processor time."""
@@ -61,4 +64,5 @@ class LiveShare:
         self._elapsed = kept * self._elapsed + elapsed
         self._spent = kept * self._spent + spent
         self._waiting = kept * self._waiting + waiting
-        return min(self._spent, self._waiting) <= _CREDIT + _SHARE * self._elapsed
+        share = _BURDENED if self.burdened else _SHARE
+        return min(self._spent, self._waiting) <= _CREDIT + share * self._elapsed

@@ -110,6 +110,7 @@ class LiveViews:
             self._following.close()
             self._following = None
         self._end_eager()
+        self._share.burdened = False
 
     def _take_wishes(self, rows: Sequence[TokenSequence]) -> None:
         looked_at = self._looked_at()
@@ -127,6 +128,7 @@ class LiveViews:
         if self._following is not None:
             self._following.close()
             self._following = None
+        self._share.burdened = False
         if wishes:
             # The first time, the model is run for it.
             with self._attachments.aside(0, None):
@@ -209,6 +211,7 @@ class LiveViews:
         # For a small model what is done at every token would be felt: several are taken in together.
         if not self._share.wanted and time.perf_counter() - self._taken_in_at < _PAUSE:
             return
+        self._share.burdened = self._is_quick()
         self._take_in()
         self._read()
         self._show(texts)
@@ -243,8 +246,11 @@ class LiveViews:
 
     def _granted(self, share: float) -> float:
         """Seconds that may have been spent by now."""
-        elapsed = time.perf_counter() - self._began
-        return _CREDIT + share * elapsed * (_OF_QUICK if elapsed < _QUICK * self._forwards else 1)
+        return _CREDIT + share * (time.perf_counter() - self._began) * (_OF_QUICK if self._is_quick() else 1)
+
+    def _is_quick(self) -> bool:
+        """Whether the model writes so quickly that what hooks take of a token is felt."""
+        return time.perf_counter() - self._began < _QUICK * self._forwards
 
     def _read(self) -> None:
         for piece in self._pieces.values():

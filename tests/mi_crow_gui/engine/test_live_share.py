@@ -37,6 +37,16 @@ def test_what_keeps_the_model_waiting_takes_a_small_share_of_its_time() -> None:
     assert 0.04 < shown * 0.03 / 20 < 0.08
 
 
+def test_where_what_is_followed_costs_the_model_itself_showing_has_half_the_share() -> None:
+    clocks = Clocks()
+    clocks.share.burdened = True
+    clocks.rounds(2, 0.03, 0.03)
+    shown = clocks.rounds(20, 0.03, 0.03)
+    assert 0.02 < shown * 0.03 / 20 < 0.05
+    clocks.share.begin()
+    assert not clocks.share.burdened
+
+
 def test_what_costs_the_model_nothing_is_shown_at_every_beat() -> None:
     clocks = Clocks()
     assert clocks.rounds(4, 0.012, 0.0) == int(4 / BEAT)
