@@ -356,7 +356,6 @@ class ModelService(QObject):
 
     @Slot(object)
     def _on_worker_run_ended(self, ended: RunOutcome | Failure) -> None:
-        self._patience.stop()
         self._arrivals.end()
         # Told in a turn of its own: with what is left of the run in the same one, the painting of both would be felt.
         self._ended = ended
@@ -364,6 +363,7 @@ class ModelService(QObject):
 
     @Slot()
     def _tell_of_end(self) -> None:
+        self._patience.stop()
         ended, self._ended = self._ended, None
         # Hooks that were changed after the last forward began are still waiting.
         self._hooksWanted.emit()
