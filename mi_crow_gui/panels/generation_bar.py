@@ -56,6 +56,7 @@ class GenerationBar(QWidget):
     def follow(self) -> None:
         """A generation goes on: the plots follow the newest token."""
         self._offer(())
+        self._reach(1)  # the newest is at the right end, though nothing before it can be chosen
         self._label.setText("follows the newest token")
         self._slider.setEnabled(False)
         self._newest.setEnabled(False)
@@ -69,14 +70,18 @@ class GenerationBar(QWidget):
 
     def _offer(self, words: Sequence[str]) -> None:
         self._words = tuple(words)
-        self._slider.blockSignals(True)
-        self._slider.setRange(0, len(self._words))
-        self._slider.setValue(len(self._words))
-        self._slider.blockSignals(False)
+        self._reach(len(self._words))
         # As wide as its longest text, so that the slider does not jump while it is moved.
         widest = max((self._text(step) for step in range(len(self._words) + 1)), key=len)
         self._label.setMinimumWidth(self._label.fontMetrics().horizontalAdvance(widest) + GRID)
         self._show_label()
+
+    def _reach(self, last: int) -> None:
+        """Let the slider go as far as this, and put it there."""
+        self._slider.blockSignals(True)
+        self._slider.setRange(0, last)
+        self._slider.setValue(last)
+        self._slider.blockSignals(False)
 
     @property
     def step(self) -> int:
