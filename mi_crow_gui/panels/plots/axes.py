@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 12
 _GAP = 8.0
+# As many times as wide as an axis with texts a picture must be with it.
+_LEAST_ACROSS = 3
 # Distances between labels that a person can count in.
 _STEPS = (1, 2, 5)
 # A logarithmic axis shorter than this has too few powers of ten to be read by them alone.
@@ -28,7 +30,10 @@ _MEASURED = 128
 
 
 class PositionAxis(pg.AxisItem):  # type: ignore[misc]
-    """Labels whole positions, as many as there is room for; with their texts where those are known."""
+    """Labels whole positions, as many as there is room for; with their texts where those are known.
+
+    An upright one leaves the texts out where they would take too much of the picture beside them.
+    """
 
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation)
@@ -36,7 +41,7 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         self._first = self._count = self._shift = 0
         self._labels: Sequence[str] = ()
         self._brief = self._cramped = False
-        self._room = 1.0
+        self._room, self._across = 1.0, 0
         self.enableAutoSIPrefix(False)
         self.setStyle(tickLength=-4, tickTextOffset=4, hideOverlappingLabels=False, autoExpandTextSpace=False)
         self._measure()
@@ -54,9 +59,15 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
             return False
         self._cramped = cramped
         self.showLabel(bool(self.labelText) and not cramped)
-        self.set_brief(cramped)
+        self._brief = cramped
         self._measure()
         return True
+
+    def set_across(self, pixels: int) -> None:
+        """How wide the picture is with this upright axis beside it."""
+        if pixels != self._across:
+            self._across = pixels
+            self._measure()
 
     def set_positions(self, first: int, amount: int, labels: Sequence[str] = (), shift: int = 0) -> None:
         """What is labelled: `amount` positions from `first` on; `labels` may be shorter or empty.
@@ -70,14 +81,6 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         self._measure()
         self.picture = None
         self.update()
-
-    def set_brief(self, brief: bool) -> None:
-        """Numbers alone, where texts would leave the picture no room."""
-        if brief != self._brief:
-            self._brief = brief
-            self._measure()
-            self.picture = None
-            self.update()
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: D102
         first = max(self._first, math.ceil(min(minVal, maxVal)))
@@ -93,28 +96,41 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
         return [self._label(int(value)) for value in values]
 
     def _label(self, position: int) -> str:
+        return self._words(position, self._brief)
+
+    def _words(self, position: int, brief: bool) -> str:
         index = position - self._first
         text = self._labels[index] if 0 <= index < len(self._labels) else ""
         number = count(position + self._shift)
-        if not text or self._brief:
+        if not text or brief:
             return number
         return f"{_short(text)}  {number}" if self._upright else f"{_short(text)}\n{number}"
 
     def _measure(self) -> None:
         """How wide the axis is, and how far apart labels must be."""
-        metrics = _metrics()
-        # Those at the end are the longest numbers, and so are those that stay when there is no room for all.
-        places = range(self._first, self._first + self._count, max(1, self._count // _MEASURED))
-        labels = [self._label(place) for place in (*places, self._first + max(0, self._count - 1))]
-        font = QApplication.font().key()
-        widest = max(_width(line, font) for label in labels for line in label.split("\n"))
+        if self._upright:
+            brief = 0 < self._across < _LEAST_ACROSS * (self._widest(brief=False) + _GAP)
+            if brief != self._brief:
+                self._brief = brief
+                self.picture = None
+                self.update()
+        metrics, widest = _metrics(), self._widest(self._brief)
         if self._upright:
             self._room = metrics.height() + 1
             self.setWidth(math.ceil(widest + _GAP))
         else:
             self._room = widest + _GAP
-            lines = max(label.count("\n") for label in labels) + 1
+            lines = max(label.count("\n") for label in self._measured(self._brief)) + 1
             self.setHeight(math.ceil((lines + self.label.isVisible()) * metrics.height() + _GAP))
+
+    def _widest(self, brief: bool) -> float:
+        font = QApplication.font().key()
+        return max(_width(line, font) for label in self._measured(brief) for line in label.split("\n"))
+
+    def _measured(self, brief: bool) -> list[str]:
+        # Those at the end are the longest numbers, and so are those that stay when there is no room for all.
+        places = range(self._first, self._first + self._count, max(1, self._count // _MEASURED))
+        return [self._words(place, brief) for place in (*places, self._first + max(0, self._count - 1))]
 
 
 class ValueAxis(pg.AxisItem):  # type: ignore[misc]

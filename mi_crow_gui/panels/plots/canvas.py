@@ -9,11 +9,12 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
 from mi_crow_gui.panels.look import GRID
+from mi_crow_gui.panels.plots.axes import PositionAxis
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QResizeEvent
 
-    from mi_crow_gui.panels.plots.axes import PositionAxis, ValueAxis
+    from mi_crow_gui.panels.plots.axes import ValueAxis
     from mi_crow_gui.panels.plots.colours import PlotColours
 
 _MOVES: dict[int, int] = {
@@ -64,7 +65,7 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
         plot.hideButtons()
         # Half a label stands above the picture.
         plot.layout.setContentsMargins(0, TOP, 2 * GRID, 0)
-        self._bottom = bottom
+        self._bottom, self._left = bottom, left
         self.view: pg.ViewBox = plot.getViewBox()
         self.view.setDefaultPadding(0)
         self.view.disableAutoRange()
@@ -78,6 +79,8 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
         if event is not None and self._bottom.set_cramped(event.size().height() < _LOW):
             self.axesChanged.emit()
+        if event is not None and isinstance(self._left, PositionAxis):
+            self._left.set_across(event.size().width())
         super().resizeEvent(event)
 
     def show_all(self, area: QRectF) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from mi_crow_gui.panels.look import GRID
 from mi_crow_gui.panels.plots.axes import PositionAxis
 from mi_crow_gui.panels.plots.canvas import PlotCanvas
 from mi_crow_gui.panels.plots.cell_words import CellWords
@@ -21,15 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PySide6.QtCore import QPointF
-    from PySide6.QtGui import QResizeEvent
 
     from mi_crow_gui.panels.plots.colours import PlotColours
     from mi_crow_gui.plotdata.analysis import Grid
     from mi_crow_gui.plotdata.pyramid import Pyramid
     from mi_crow_gui.plotdata.scale import Scale
-
-
-_BRIEF = 36 * GRID  # in a narrower view the texts of rows are left to the read-out
 
 
 class RowAxis(PositionAxis):
@@ -50,17 +45,17 @@ class NameAxis(RowAxis):
     def set_name(self, name: str) -> None:
         """Nothing more needs to be said."""
 
-    def _label(self, position: int) -> str:
+    def _words(self, position: int, brief: bool) -> str:
         index = position - self._first
-        return self._labels[index] if 0 <= index < len(self._labels) else super()._label(position)
+        return self._labels[index] if 0 <= index < len(self._labels) else super()._words(position, brief)
 
 
 class ColumnNameAxis(PositionAxis):
     """Labels columns with their names alone, where they have any."""
 
-    def _label(self, position: int) -> str:
+    def _words(self, position: int, brief: bool) -> str:
         index = position - self._first
-        return self._labels[index] if 0 <= index < len(self._labels) else super()._label(position)
+        return self._labels[index] if 0 <= index < len(self._labels) else super()._words(position, brief)
 
 
 class MatrixView(QWidget):
@@ -131,10 +126,6 @@ class MatrixView(QWidget):
         self._bottom.set_positions(0, columns, grid.column_labels, grid.first_column)
         self._paint()
         self.canvas.show_all(self._matrix.boundingRect())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's
-        super().resizeEvent(event)
-        self._left.set_brief(self.width() < _BRIEF)
 
     def set_scales(self, scales: Sequence[str], scale: str) -> None:
         """Offer these ranges of the colours, of which one is shown."""

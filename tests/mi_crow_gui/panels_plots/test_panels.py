@@ -311,3 +311,16 @@ def test_each_new_drawing_of_a_run_is_painted_once(make: Callable[..., Any], kin
     for _ in range(5):
         QApplication.processEvents()
     assert paints.count == 1
+
+
+@pytest.mark.parametrize(("width", "shown"), [(600, "incomprehen…  1"), (260, "1")])
+def test_a_narrow_heatmap_leaves_the_texts_of_its_rows_out_before_its_picture(
+    make: Callable[..., Any], width: int, shown: str
+) -> None:
+    panel = make("heatmap")
+    panel.resize(width, 400)
+    draw(panel, frame(noise(1, 5, 8), tokens=("When", "incomprehensibilities", " and", " John", " went")))
+    assert panel._tokens.tickStrings([1.0], 1, 1) == [shown]
+    panel.resize(600, 400)
+    assert panel._tokens.tickStrings([1.0], 1, 1) == ["incomprehen…  1"]
+    assert panel._canvas.view.width() > 100
