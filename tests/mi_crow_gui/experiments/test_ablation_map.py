@@ -11,7 +11,10 @@ import torch
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QToolButton, QTreeView
 
+from core_hooks.analysis.sweep import Variant, _Runner
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.mi_crow_gui.experiments.conftest import Lab, PlainModel
@@ -208,6 +211,15 @@ def test_a_sweep_tells_how_far_it_is_and_is_cancelled_from_the_status_bar(
     lab: Lab, repeated_prompt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core_hooks.analysis.sweep.rows_that_fit", lambda *_: 2)
+    measure, batches = _Runner.run, []
+
+    def held(runner: _Runner, batch: Sequence[Variant]) -> None:
+        if batches:
+            lab.window.service._worker.cancel.wait(60)
+        batches.append(batch)
+        measure(runner, batch)
+
+    monkeypatch.setattr(_Runner, "run", held)
     lab.driver.prompt(repeated_prompt)
     said: list[tuple[int, int]] = []
 
