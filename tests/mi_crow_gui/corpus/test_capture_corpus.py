@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
     from typing_extensions import Buffer
 
+    from core_hooks.capture.job import Report
+    from core_hooks.capture.job_settings import JobProgress, JobResult
     from tests.mi_crow_gui.corpus.conftest import CorpusDriver
 
 SITES = ("transformer.h.1.mlp", "transformer.h.2")
@@ -34,6 +37,24 @@ SITES = ("transformer.h.1.mlp", "transformer.h.2")
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "_SHARD_BYTES", 1)
     monkeypatch.setattr(job_module, "_SHARD_BATCHES", 2)
+
+
+def hold(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """The first job waits behind its first report until this is set, so that it can't end before it is paused."""
+    run, told, free = CaptureJob.run, [], Event()
+
+    def held(job: CaptureJob, on_progress: Report | None = None, **options: bool) -> JobResult:
+        def tell(progress: JobProgress) -> None:
+            if on_progress is not None:
+                on_progress(progress)
+            told.append(progress)
+            if len(told) == 1:
+                free.wait(60)
+
+        return run(job, tell, **options)
+
+    monkeypatch.setattr(CaptureJob, "run", held)
+    return free
 
 
 def test_a_corpus_is_estimated_captured_listed_and_opened(corpus: CorpusDriver, qtbot: QtBot, tmp_path: Path) -> None:
@@ -75,6 +96,7 @@ def test_a_job_is_paused_goes_on_and_leaves_the_window_usable(
     corpus: CorpusDriver, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_shards(monkeypatch)
+    held = hold(monkeypatch)
     corpus.fill(write_lines(tmp_path / "c.txt", lines(3000)), tmp_path / "out")
     corpus.find(QAbstractButton, "corpusStart")
     corpus.wait_estimate()
@@ -82,6 +104,7 @@ def test_a_job_is_paused_goes_on_and_leaves_the_window_usable(
     words = corpus.find(QLabel, "corpusPace")
     qtbot.waitUntil(lambda: "tokens/s" in words.text(), timeout=20_000)
     corpus.press("corpusPause")
+    held.set()
     assert words.text() == "Paused"
     assert "paused" in corpus.driver.find(QLabel, "statusMessage").text()
     # The rest of the window answers meanwhile, and the dialog can be closed and shown again.
@@ -99,12 +122,14 @@ def test_a_cancelled_job_is_listed_and_goes_on_to_the_same_bytes(
     corpus: CorpusDriver, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_shards(monkeypatch)
+    held = hold(monkeypatch)
     texts = write_lines(tmp_path / "c.txt", lines(3000))
     corpus.fill(texts, tmp_path / "out")
     corpus.wait_estimate()
     corpus.press("corpusStart")
     qtbot.waitUntil(lambda: "tokens/s" in corpus.find(QLabel, "corpusPace").text(), timeout=20_000)
     corpus.press("corpusPause")  # a paused one can be cancelled too
+    held.set()
     corpus.press("corpusCancel")
     assert "Go on finishes it" in corpus.wait_end()
     table = corpus.driver.find(QTableView, "capturesTable").model()
@@ -130,11 +155,13 @@ def test_stop_ends_a_job_as_it_ends_a_run(
     corpus: CorpusDriver, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_shards(monkeypatch)
+    held = hold(monkeypatch)
     corpus.fill(write_lines(tmp_path / "c.txt", lines(3000)), tmp_path / "out")
     corpus.wait_estimate()
     corpus.press("corpusStart")
     qtbot.waitUntil(lambda: "tokens/s" in corpus.find(QLabel, "corpusPace").text(), timeout=20_000)
     corpus.press("corpusPause")  # so that it can't end by itself meanwhile
+    held.set()
     assert corpus.window.action("stop").isEnabled()
     assert corpus.window.action("stop").shortcut().toString() == "Esc"
     corpus.driver.act("stop")
