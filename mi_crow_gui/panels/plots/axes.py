@@ -108,14 +108,15 @@ class PositionAxis(pg.AxisItem):  # type: ignore[misc]
 
     def _measure(self) -> None:
         """How wide the axis is, and how far apart labels must be."""
+        metrics, widest = _metrics(), self._widest(brief=self._brief and not self._upright)
         if self._upright:
-            brief = 0 < self._across < _LEAST_ACROSS * (self._widest(brief=False) + _GAP)
+            brief = 0 < self._across < _LEAST_ACROSS * (widest + _GAP)
             if brief != self._brief:
                 self._brief = brief
                 self.picture = None
                 self.update()
-        metrics, widest = _metrics(), self._widest(self._brief)
-        if self._upright:
+            if brief:
+                widest = self._widest(brief)
             self._room = metrics.height() + 1
             self.setWidth(math.ceil(widest + _GAP))
         else:

@@ -47,10 +47,14 @@ def test_a_second_generation_leaves_the_plots_as_large_as_they_are(views: Views,
 def test_the_slider_keeps_its_place_while_the_plots_follow_the_newest_token(views: Views) -> None:
     slider, seen = views.driver.find(QSlider, "generationSlider"), []
     service = views.driver.window.service
-    service.stepsArrived.connect(lambda steps: seen.append((slider.isVisible(), slider.isEnabled())))
+
+    def place() -> float:
+        return (slider.value() - slider.minimum()) / (slider.maximum() - slider.minimum())
+
+    service.stepsArrived.connect(lambda steps: seen.append((slider.isVisible(), slider.isEnabled(), place())))
     generate(views, "marble owl ticket marble owl", 6)
     assert seen
-    assert set(seen) == {(True, False)}
+    assert set(seen) == {(True, False, 1.0)}
     assert slider.isVisible()
     assert slider.isEnabled()
     assert slider.maximum() == 5

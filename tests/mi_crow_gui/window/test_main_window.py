@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QTabWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QStyle, QTabWidget, QToolButton, QWidget
 
 from mi_crow_gui.window import placement
 from mi_crow_gui.window.main_window import MainWindow
@@ -217,6 +218,20 @@ def test_a_damaged_state_changes_nothing(window: MainWindow, damaged: bytes) -> 
 def test_a_window_counts_as_reachable_only_where_it_can_be_dragged(frame: QRect, reachable: bool) -> None:
     screens = [QRect(0, 0, 1920, 1080), QRect(2000, 0, 1920, 1080)]
     assert placement.is_reachable(frame, screens) is reachable
+
+
+def test_a_window_placed_on_a_small_screen_has_room_for_its_title_bar_and_its_lower_edge(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = window.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
+    for height in (900, 1080):
+        screen = SimpleNamespace(availableGeometry=lambda height=height: QRect(0, 0, 1440, height))
+        monkeypatch.setattr(placement, "QGuiApplication", SimpleNamespace(primaryScreen=lambda screen=screen: screen))
+        placement.place(window)
+        above, below = window.y(), height - window.y() - title - window.height()
+        assert above >= 0
+        assert below >= 0
+        assert abs(above - below) <= 2
 
 
 def test_a_window_saved_on_a_screen_that_is_gone_comes_back_where_it_is_seen(
